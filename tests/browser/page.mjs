@@ -292,6 +292,12 @@ export class Tab {
       }).length;
     });
     this.expect(lost === 0, 'heads', `of ${lost} long tables scroll away`);
+    const left = await this.#page.evaluate(() => {
+      const tables = [...document.querySelectorAll('main table')].filter((it) => getComputedStyle(it).display === 'table');
+      const numbers = tables.flatMap((it) => [...it.querySelectorAll('th.n, td.n')]);
+      return numbers.filter((it) => getComputedStyle(it).textAlign !== 'right').length;
+    });
+    this.expect(left === 0, 'numbers', `in ${left} cells do not stand at the right`);
     await this.#page.evaluate(() => scrollTo(0, 0));
   }
 

@@ -8,6 +8,7 @@ const MODELS = {
   RunState: 13,
   RunStatus: 4,
   RunOutcome: 6,
+  Outcome: 4,
   Standing: 6,
   Stance: 5,
   NeedSubject: 5,
@@ -99,6 +100,8 @@ export class States {
 
   seeExplanation(explanation) {
     this.see('Change', explanation.change);
+    this.see('Outcome', explanation.now.outcome);
+    this.see('Outcome', explanation.recorded?.outcome);
   }
 
   #seeBackup({ state, finding, set }) {

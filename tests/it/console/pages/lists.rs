@@ -27,7 +27,7 @@ use restore_reconciler::internals::views::queue::{QueueView, SweepsShown};
 use restore_reconciler::internals::views::runs::RunList;
 use restore_reconciler::internals::views::survey::Survey;
 
-use super::scene::{at, backup, decided, moment, now, open, proven, restore, with_restore};
+use super::scene::{at, backup, decided, moment, now, open, paused, proven, restore, with_restore};
 use super::{judging, shell, text};
 
 fn runs(page: &RunListing, query: &RunQuery) -> String {
@@ -412,8 +412,9 @@ fn open_runs_of_environments_that_are_gone_need_somebody() {
         rows: Vec::new(),
         after: None,
     };
+    let pauses = [paused(None), paused(Some(WorkspaceId(1)))];
     let found = OverviewFacts {
-        pauses: &[],
+        pauses: &pauses,
         page: &page,
         verdicts: &[],
         survey: &survey,
@@ -434,6 +435,10 @@ fn open_runs_of_environments_that_are_gone_need_somebody() {
     );
     let causes = &answer.needs_attention.causes;
     assert_eq!((causes.len(), causes[0].tone), (1, Tone::Warning));
+    for what in ["Everything", "Workspace 1"] {
+        let said = format!("{what} is paused since 2026-11-21T11:30:00Z by ops: a");
+        assert!(shown.contains(&said), "{said}: {shown}");
+    }
 }
 
 #[test]

@@ -29,7 +29,7 @@ use restore_reconciler::internals::views::run::RunDetail;
 use restore_reconciler::internals::views::runs::RunLine;
 use restore_reconciler::internals::views::state::RunState;
 
-use super::scene::{at, decided, moment, open, proven, with_restore};
+use super::scene::{at, decided, moment, open, paused, proven, with_restore};
 use super::{shell, text};
 
 const SEES_ALL: Visibility = Visibility { evidence: true };
@@ -326,6 +326,22 @@ fn refused() -> RunInFull {
         said: Some("cannot close runs: <b>no</b> (SQLSTATE 23514)".to_owned()),
     });
     found
+}
+
+#[test]
+fn a_run_that_nobody_settles_says_so_as_long_as_it_is_open() {
+    let mut found = open(proven());
+    found.pause = Some(paused(None));
+    let said = "Everything is paused since 2026-11-21T11:30:00Z by ops: a";
+    let shown = page(&found, SEES_ALL);
+    assert!(shown.contains(said), "{shown}");
+    assert!(shown.contains("settled once that is resumed"), "{shown}");
+    let closed = RunInFull {
+        pause: found.pause,
+        ..decided(&proven(), proven())
+    };
+    let shown = page(&closed, SEES_ALL);
+    assert!(!shown.contains("paused"), "{shown}");
 }
 
 /// The legs say what was proven. That they would make a success is said nowhere, because nobody could record it.

@@ -1,6 +1,6 @@
 //! A run whose proof is complete, and ways to spoil it.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use reconciler_jobs::ids::{
     AuditId, BackupSetId, EnvironmentId, RestoreId, RunId, SnapshotId, WorkspaceId,
 };
@@ -21,7 +21,7 @@ use reconciler_jobs::stamp::Stamp;
 use restore_reconciler::internals::storage::reader::{
     RunInFull, RunOnRecord, RunSeen, VerdictSeen,
 };
-use restore_reconciler::internals::storage::{Assessment, RecordedVerdict};
+use restore_reconciler::internals::storage::{Assessment, Pause, RecordedVerdict};
 
 pub(super) const RUN: RunId = RunId(4711);
 pub(super) const RESTORE: RestoreId = RestoreId(815);
@@ -182,6 +182,16 @@ pub(super) fn open(facts: Facts) -> RunInFull {
         actions: Vec::new(),
         pause: None,
         next_look: None,
+    }
+}
+
+/// What is paused since half an hour ago.
+pub(super) fn paused(workspace: Option<WorkspaceId>) -> Pause {
+    Pause {
+        workspace,
+        since: now() - SignedDuration::from_mins(30),
+        actor: Some("ops".to_owned()),
+        reason: "a <b>move</b>".to_owned(),
     }
 }
 

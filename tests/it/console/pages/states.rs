@@ -18,11 +18,12 @@ use reconciler_jobs::stamp::Stamp;
 use restore_reconciler::internals::console::RunQuery;
 use restore_reconciler::internals::console::pages::{Form, RunsPage};
 use restore_reconciler::internals::storage::reader::{
-    RestoreSeen, RunInFull, RunListing, RunOnRecord, RunParts,
+    RestoreInList, RestoreListing, RestoreSeen, RunInFull, RunListing, RunOnRecord, RunParts,
 };
 use restore_reconciler::internals::views::Visibility;
 use restore_reconciler::internals::views::environment::PostureShown;
 use restore_reconciler::internals::views::restore::Preparation;
+use restore_reconciler::internals::views::restores::RestoreList;
 use restore_reconciler::internals::views::run::RunDetail;
 use restore_reconciler::internals::views::runs::RunList;
 use restore_reconciler::internals::views::state::RunState;
@@ -174,7 +175,7 @@ fn tones(
     run: &RunDetail,
     restored: &Preparation,
     chip: u8,
-) -> [(&'static str, u8); 8] {
+) -> [(&'static str, u8); 11] {
     let facts = &found.seen.assessment.facts;
     let latest = (
         facts.restore.clone().unwrap(),
@@ -183,6 +184,19 @@ fn tones(
         found.seen.record.clone(),
     );
     let posture = judging(|judging| PostureShown::new(ENVIRONMENT, Some(&latest), now(), judging));
+    let listing = RestoreListing {
+        as_of: now(),
+        rows: vec![RestoreInList {
+            found: latest,
+            names_run: true,
+            workspace_name: String::new(),
+            environment_name: String::new(),
+        }],
+        below: None,
+    };
+    let listed = judging(|judging| RestoreList::new(&listing, None, judging, |_| String::new()));
+    let listed = &listed.restores[0];
+    let beside = listed.run_state.as_ref().unwrap();
     let attention = run.attention.map_or(Tone::Danger, |it| it.tone);
     let its_run = restored.run_state.as_ref().unwrap();
     [
@@ -194,6 +208,9 @@ fn tones(
         ("its run", its_run.tone.urgency()),
         ("its attention", restored.attention.tone.urgency()),
         ("posture", posture.tone.urgency()),
+        ("list of restores", listed.tone.urgency()),
+        ("a run in it", beside.tone.urgency()),
+        ("attention in it", listed.attention.tone.urgency()),
     ]
 }
 
