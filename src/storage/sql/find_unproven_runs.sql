@@ -23,7 +23,13 @@ WHERE opinion.is_unproven_success
       WHERE run.id = opinion.operation_run_id
         AND run.workspace_id = opinion.workspace_id
         AND run.managed_environment_id IS NOT DISTINCT FROM opinion.managed_environment_id
-        AND (run.created_at = opinion.run_created_at OR opinion.run_created_at IS NULL)
+        AND (
+            opinion.run_created_at = run.created_at
+            OR (
+                opinion.run_created_at IS NULL
+                AND (run.created_at >= '1970-01-01' AND run.created_at < '10000-01-01') IS NOT TRUE
+            )
+        )
         AND run.status = 'completed'
         AND run.outcome::text = opinion.claimed
         AND NOT EXISTS (
@@ -31,7 +37,11 @@ WHERE opinion.is_unproven_success
             FROM reconciler.ledger AS entry
             WHERE entry.operation_run_id = run.id
               AND entry.workspace_id = run.workspace_id
-              AND (entry.run_created_at = run.created_at OR entry.run_created_at IS NULL)
+              AND entry.managed_environment_id IS NOT DISTINCT FROM run.managed_environment_id
+              AND (
+                  entry.run_created_at = opinion.run_created_at
+                  OR (entry.run_created_at IS NULL AND opinion.run_created_at IS NULL)
+              )
         )
       -- Has each run looked up by its id.
       OFFSET 0

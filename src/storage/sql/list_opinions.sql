@@ -12,7 +12,13 @@ WITH latest AS NOT MATERIALIZED (
           WHERE run.id = opinion.operation_run_id
             AND run.workspace_id = opinion.workspace_id
             AND run.managed_environment_id IS NOT DISTINCT FROM opinion.managed_environment_id
-            AND (run.created_at = opinion.run_created_at OR opinion.run_created_at IS NULL)
+            AND (
+                opinion.run_created_at = run.created_at
+                OR (
+                    opinion.run_created_at IS NULL
+                    AND (run.created_at >= '1970-01-01' AND run.created_at < '10000-01-01') IS NOT TRUE
+                )
+            )
             AND run.status = 'completed'
             AND run.outcome::text = opinion.claimed
             AND NOT EXISTS (
@@ -20,7 +26,11 @@ WITH latest AS NOT MATERIALIZED (
                 FROM reconciler.ledger AS entry
                 WHERE entry.operation_run_id = run.id
                   AND entry.workspace_id = run.workspace_id
-                  AND (entry.run_created_at = run.created_at OR entry.run_created_at IS NULL)
+                  AND entry.managed_environment_id IS NOT DISTINCT FROM run.managed_environment_id
+                  AND (
+                      entry.run_created_at = opinion.run_created_at
+                      OR (entry.run_created_at IS NULL AND opinion.run_created_at IS NULL)
+                  )
             )
           OFFSET 0
       )

@@ -10,7 +10,14 @@ SELECT
             FROM reconciler.ledger AS entry
             WHERE entry.operation_run_id = run.id
               AND entry.workspace_id = run.workspace_id
-              AND (entry.run_created_at = run.created_at OR entry.run_created_at IS NULL)
+              AND entry.managed_environment_id IS NOT DISTINCT FROM run.managed_environment_id
+              AND (
+                  entry.run_created_at = run.created_at
+                  OR (
+                      entry.run_created_at IS NULL
+                      AND (run.created_at >= '1970-01-01' AND run.created_at < '10000-01-01') IS NOT TRUE
+                  )
+              )
         ) THEN 'pass'
         ELSE 'judge'
     END AS todo

@@ -13,7 +13,13 @@ SELECT
             WHERE run.id = verdict.run_id
               AND run.workspace_id = verdict.workspace_id
               AND run.managed_environment_id IS NOT DISTINCT FROM verdict.managed_environment_id
-              AND (run.created_at = verdict.run_created_at OR verdict.run_created_at IS NULL)
+              AND (
+                  verdict.run_created_at = run.created_at
+                  OR (
+                      verdict.run_created_at IS NULL
+                      AND (run.created_at >= '1970-01-01' AND run.created_at < '10000-01-01') IS NOT TRUE
+                  )
+              )
         ) AS is_wanted
 FROM (
     SELECT operation_run_id AS run_id, workspace_id, managed_environment_id, run_created_at, outcome, decided_at

@@ -51,7 +51,7 @@ async fn ledger(on: &Fixture) -> (Level, u64) {
 }
 
 /// The rows of the platform go, those of the ledger stay: `migrate:fresh`, and runs are numbered from 1 again.
-async fn build_afresh(on: &Fixture) {
+pub(super) async fn build_afresh(on: &Fixture) {
     for table in [
         "audit_logs",
         "evidence_snapshots",

@@ -11,8 +11,9 @@ use restore_reconciler::internals::storage::reader::{
 };
 use restore_reconciler::internals::storage::{OpinionOnRecord, OpinionPart, OpinionScope};
 
+use super::identity::build_afresh;
 use super::reader::{filter, reader};
-use crate::support::case::{Case, ENDED, FOREIGN, HOME, snapshot_of};
+use crate::support::case::{Case, ENDED, FOREIGN, HOME, NEIGHBOUR, snapshot_of};
 use crate::support::store::{Fixture, on_all, with};
 
 on_all!(
@@ -21,6 +22,8 @@ on_all!(
     our_own_verdicts_get_no_opinion,
     what_changes_within_a_day_is_the_next_revision,
     a_run_of_the_same_id_is_another_run,
+    what_is_on_record_about_another_run_keeps_no_opinion_away,
+    an_opinion_without_a_moment_is_about_a_run_without_one,
     runs_of_before_the_window_are_passed,
     young_runs_are_left_for_later_unless_asked_for,
     a_run_from_the_future_holds_nobody_up,
@@ -215,6 +218,69 @@ async fn a_run_of_the_same_id_is_another_run(on: Fixture) {
     );
 }
 
+/// Of one without a moment, or in another environment, both walked past and watched.
+async fn what_is_on_record_about_another_run_keeps_no_opinion_away(on: Fixture) {
+    on.plant((1..=4).map(Case::proven)).await;
+    on.execute("UPDATE operation_runs SET created_at = NULL WHERE id <= 2")
+        .await;
+    on.settle(&[1, 2, 3, 4]).await;
+    build_afresh(&on).await;
+    let on = on.with_queue().await;
+    let elsewhere = |mut case: Case| {
+        case.move_to(NEIGHBOUR.0, NEIGHBOUR.1);
+        case
+    };
+    on.plant([
+        unproven(1),
+        Case::proven(2),
+        elsewhere(unproven(3)),
+        elsewhere(Case::proven(4)),
+    ])
+    .await;
+    assert_eq!(form(&on).await.judged, 2);
+    on.execute(
+        "UPDATE operation_runs SET status = 'completed', outcome = 'succeeded';
+         UPDATE evidence_snapshots SET status = 'failed'",
+    )
+    .await;
+    assert_eq!(form(&on).await.judged, 2);
+    assert_unproven(&on, &[(HOME.1, 2), (NEIGHBOUR.1, 2)]).await;
+}
+
+/// How many unproven successes each environment has, wherever they are counted or listed.
+async fn assert_unproven(on: &Fixture, expected: &[(i64, u64)]) {
+    let all: u64 = expected.iter().map(|(_, runs)| runs).sum();
+    assert_eq!(counted(on).await, expected);
+    let unproven = listed(on).await.into_iter();
+    let unproven = unproven.filter(|line| line.contains("claims_more"));
+    assert_eq!(unproven.count() as u64, all);
+    let filter = filter(|it| it.unproven = true);
+    let reader = reader(on).await;
+    let policy = Policy::default();
+    let page = reader.load_runs(&Workspaces::All, &filter, None, 50, &policy);
+    assert_eq!(page.await.unwrap().rows.len() as u64, all);
+    let census = on.store.take_census().await.unwrap();
+    assert_eq!(census.unproven_successes, all);
+}
+
+async fn an_opinion_without_a_moment_is_about_a_run_without_one(on: Fixture) {
+    let on = on.with_queue().await;
+    on.plant([unproven(1)]).await;
+    let far = on.either("9223372036854775807", "'infinity'");
+    on.execute(&format!("UPDATE operation_runs SET created_at = {far}"))
+        .await;
+    form(&on).await;
+    assert_unproven(&on, &[(HOME.1, 1)]).await;
+    on.execute("UPDATE operation_runs SET created_at = completed_at")
+        .await;
+    assert_unproven(&on, &[]).await;
+    let from_the_first = OpinionScope {
+        from: Some(0),
+        ..OpinionScope::new(EVER)
+    };
+    assert_eq!(form_part(&on, from_the_first).await.judged, 1);
+}
+
 async fn runs_of_before_the_window_are_passed(on: Fixture) {
     on.plant([unproven(1)]).await;
     let window = Duration::from_hours(24);
@@ -296,6 +362,24 @@ async fn a_run_without_an_end_is_looked_at_when_its_time_to_settle_is_over(on: F
     assert_eq!(on.number_of("reconciler.opinion_watch").await, 1);
 }
 
+/// Environments with unproven successes, and how many those are.
+async fn counted(on: &Fixture) -> Vec<(i64, u64)> {
+    let mut counted = Vec::new();
+    let mut visit = |_, part: Vec<EnvironmentSeen>| {
+        counted.extend(part.iter().map(|it| (it.environment.0, it.unproven.runs)));
+    };
+    let walk = Walk {
+        with_more: true,
+        ..Walk::default()
+    };
+    let reader = reader(on).await;
+    let policy = Policy::default();
+    let walked = reader.walk_environments(&Workspaces::All, &walk, &policy, &mut visit);
+    walked.await.unwrap();
+    counted.retain(|(_, unproven)| *unproven > 0);
+    counted
+}
+
 async fn pages_show_what_is_not_proven(on: Fixture) {
     let on = on.with_queue().await;
     let mut elsewhere = unproven(5);
@@ -361,20 +445,7 @@ async fn pages_show_what_is_not_proven(on: Fixture) {
         assert_eq!(found.unwrap().seen.record.opinion, None);
     }
 
-    let mut counted = Vec::new();
-    let mut visit = |_, part: Vec<EnvironmentSeen>| {
-        counted.extend(part.iter().map(|it| (it.environment.0, it.unproven.runs)));
-    };
-    let walk = Walk {
-        with_more: true,
-        ..Walk::default()
-    };
-    reader
-        .walk_environments(&Workspaces::All, &walk, &policy, &mut visit)
-        .await
-        .unwrap();
-    counted.retain(|(_, unproven)| *unproven > 0);
-    assert_eq!(counted, [(HOME.1, 2), (FOREIGN.1, 1)]);
+    assert_eq!(counted(&on).await, [(HOME.1, 2), (FOREIGN.1, 1)]);
 
     // One is corrected, and one is opened again and judged.
     on.execute(

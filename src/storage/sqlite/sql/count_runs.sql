@@ -53,7 +53,13 @@ SELECT
               WHERE run.id = opinion.operation_run_id
                 AND run.workspace_id = opinion.workspace_id
                 AND run.managed_environment_id IS opinion.managed_environment_id
-                AND (run.created_at = opinion.run_created_at OR opinion.run_created_at IS NULL)
+                AND (
+                    opinion.run_created_at = run.created_at
+                    OR (
+                        opinion.run_created_at IS NULL
+                        AND (run.created_at >= 0 AND run.created_at < 253402300800000000) IS NOT TRUE
+                    )
+                )
                 AND run.status = 'completed'
                 AND run.outcome = opinion.claimed
                 AND NOT EXISTS (
@@ -61,7 +67,11 @@ SELECT
                     FROM reconciler_ledger AS entry
                     WHERE entry.operation_run_id = run.id
                       AND entry.workspace_id = run.workspace_id
-                      AND (entry.run_created_at = run.created_at OR entry.run_created_at IS NULL)
+                      AND entry.managed_environment_id IS run.managed_environment_id
+                      AND (
+                          entry.run_created_at = opinion.run_created_at
+                          OR (entry.run_created_at IS NULL AND opinion.run_created_at IS NULL)
+                      )
                 )
           )
     ) AS unproven_successes

@@ -11,7 +11,13 @@ WHERE opinion.is_unproven_success
       WHERE run.id = opinion.operation_run_id
         AND run.workspace_id = opinion.workspace_id
         AND run.managed_environment_id = opinion.managed_environment_id
-        AND (run.created_at = opinion.run_created_at OR opinion.run_created_at IS NULL)
+        AND (
+            opinion.run_created_at = run.created_at
+            OR (
+                opinion.run_created_at IS NULL
+                AND (run.created_at >= 0 AND run.created_at < 253402300800000000) IS NOT TRUE
+            )
+        )
         AND run.status = 'completed'
         AND run.outcome = opinion.claimed
         AND NOT EXISTS (
@@ -19,7 +25,11 @@ WHERE opinion.is_unproven_success
             FROM reconciler_ledger AS entry
             WHERE entry.operation_run_id = run.id
               AND entry.workspace_id = run.workspace_id
-              AND (entry.run_created_at = run.created_at OR entry.run_created_at IS NULL)
+              AND entry.managed_environment_id IS run.managed_environment_id
+              AND (
+                  entry.run_created_at = opinion.run_created_at
+                  OR (entry.run_created_at IS NULL AND opinion.run_created_at IS NULL)
+              )
         )
   )
 GROUP BY opinion.managed_environment_id
