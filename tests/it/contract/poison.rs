@@ -176,21 +176,47 @@ async fn what_the_database_said_is_shown_beside_the_run(on: Fixture) {
         reason: Some(ReasonCode::SettleFailed),
         ..RunFilter::default()
     };
-    let listed = reader.load_runs(&Workspaces::All, &filter, None, 10, &policy);
-    let listed = listed.await.unwrap().rows;
-    let listed: Vec<_> = listed.iter().map(|it| it.record.refusal.as_ref()).collect();
-    assert_eq!(listed, [seen.record.refusal.as_ref()]);
+    let open = RunFilter {
+        undecided: true,
+        ..filter.clone()
+    };
+    let listed = async |filter: &RunFilter| {
+        let listed = reader.load_runs(&Workspaces::All, filter, None, 10, &policy);
+        let rows = listed.await.unwrap().rows.into_iter();
+        rows.map(|it| it.record.refusal).collect::<Vec<_>>()
+    };
+    for filter in [&filter, &open] {
+        assert_eq!(
+            listed(filter).await,
+            std::slice::from_ref(&seen.record.refusal)
+        );
+    }
     let standings = reader.load_standings(&Workspaces::All, &[RunId(1), RunId(2)]);
     let refused = standings.await.unwrap();
     let refused: Vec<bool> = refused.iter().map(|it| it.refusal().is_some()).collect();
     assert_eq!(refused, [true, false]);
 
     // Of another run that had the id.
-    on.execute("UPDATE reconciler.watch_list SET workspace_id = 2")
-        .await;
-    assert_eq!(found(1).await.seen.record.refusal, None);
-    on.execute("UPDATE reconciler.watch_list SET workspace_id = 1")
-        .await;
+    let later = on.either("created_at + 1", "created_at + interval '1 s'");
+    for (column, [other, own]) in [
+        ("workspace_id", ["2", "1"]),
+        ("managed_environment_id", ["12", "11"]),
+        ("run_created_at", [later, "created_at"]),
+    ] {
+        let put = async |value| {
+            on.execute(&format!(
+                "UPDATE reconciler.watch_list SET {column} = (SELECT {value} FROM operation_runs WHERE id = 1)"
+            ))
+            .await;
+        };
+        put(other).await;
+        assert_eq!(found(1).await.seen.record.refusal, None, "{column}");
+        for filter in [&filter, &open] {
+            assert_eq!(listed(filter).await, [], "{column}");
+        }
+        put(own).await;
+    }
+    assert!(found(1).await.seen.record.refusal.is_some());
     on.permit(event).await;
     on.verdict(1).await;
     assert_eq!(found(1).await.seen.record.refusal, None);

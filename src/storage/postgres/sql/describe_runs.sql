@@ -49,6 +49,7 @@ LEFT JOIN reconciler.watch_list AS watch
   ON watch.operation_run_id = run.id
  AND (watch.workspace_id, watch.managed_environment_id)
      IS NOT DISTINCT FROM (run.workspace_id, run.managed_environment_id)
+ AND (watch.run_created_at = created.at) IS NOT FALSE
  AND watch.reason_code = 'run.settle_failed'
  AND run.status IN ('queued', 'running')
 LEFT JOIN LATERAL (

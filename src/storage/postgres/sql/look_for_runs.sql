@@ -64,7 +64,9 @@ SELECT
                 SELECT
                 FROM reconciler.watch_list AS watch
                 WHERE watch.operation_run_id = looked.id
-                  AND watch.workspace_id = looked.workspace_id
+                  AND (watch.workspace_id, watch.managed_environment_id)
+                      IS NOT DISTINCT FROM (looked.workspace_id, looked.managed_environment_id)
+                  AND (watch.run_created_at = created.at) IS NOT FALSE
                   AND watch.reason_code = $6
             )
             OR EXISTS (

@@ -39,6 +39,7 @@ LEFT JOIN reconciler_watch_list AS watch
   ON watch.operation_run_id = run.id
  AND +watch.workspace_id = run.workspace_id
  AND watch.managed_environment_id IS run.managed_environment_id
+ AND (watch.run_created_at = run.created_at) IS NOT FALSE
  AND watch.reason_code = 'run.settle_failed'
  AND run.status IN ('queued', 'running')
 LEFT JOIN reconciler_current_opinions AS opinion

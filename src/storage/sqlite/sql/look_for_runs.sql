@@ -66,6 +66,8 @@ SELECT
                 FROM reconciler_watch_list AS watch
                 WHERE watch.operation_run_id = looked.id
                   AND watch.workspace_id = looked.workspace_id
+                  AND watch.managed_environment_id IS looked.managed_environment_id
+                  AND (watch.run_created_at = looked.created_at) IS NOT FALSE
                   AND watch.reason_code = ?6
             )
             OR EXISTS (
