@@ -50,7 +50,7 @@ FROM (
     LEFT JOIN reconciler.ledger_facts AS kept ON encode(kept.facts_digest, 'hex') = entry.facts_digest
     UNION ALL
     SELECT
-        CASE WHEN resource_id ~ '^[0-9]{1,18}$' THEN resource_id::bigint ELSE 0 END,
+        CASE WHEN resource_id ~ '^[0-9]{1,19}$' THEN least(resource_id::numeric, 9223372036854775807)::bigint ELSE 0 END,
         3,
         json_build_object(
             'id', id,

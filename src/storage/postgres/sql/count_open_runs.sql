@@ -9,7 +9,11 @@ WITH open AS MATERIALIZED (
         run.status::text AS status,
         CASE WHEN run.created_at >= '1970-01-01' AND run.created_at < '10000-01-01' THEN run.created_at END AS created_at,
         CASE WHEN stays.since >= '1970-01-01' AND stays.since < '10000-01-01' THEN stays.since END AS since,
-        substring(run.context::text FROM '"restore_run_id"\s*:\s*"?([0-9]{1,18})')::bigint AS named
+        -- One digit more than ids have: a number beyond them names nothing that is there.
+        (
+            SELECT CASE WHEN number > 9223372036854775807 THEN -1 ELSE number END
+            FROM (SELECT substring(run.context::text FROM '"restore_run_id"\s*:\s*"?([0-9]{1,20})')::numeric) AS it (number)
+        )::bigint AS named
     FROM unnest($1::bigint[], $2::bigint[]) AS ask (workspace_id, environment_id)
     JOIN operation_runs AS run
       ON run.workspace_id = ask.workspace_id

@@ -12,7 +12,11 @@ WITH every AS MATERIALIZED (
 ), open AS MATERIALIZED (
     SELECT
         run.id, run.workspace_id, run.managed_environment_id,
-        substring(run.context::text FROM '"restore_run_id"\s*:\s*"?([0-9]{1,18})')::bigint AS named
+        -- One digit more than ids have: a number beyond them names nothing that is there.
+        (
+            SELECT CASE WHEN number > 9223372036854775807 THEN -1 ELSE number END
+            FROM (SELECT substring(run.context::text FROM '"restore_run_id"\s*:\s*"?([0-9]{1,20})')::numeric) AS it (number)
+        )::bigint AS named
     FROM every AS run
     WHERE NOT EXISTS (
         SELECT

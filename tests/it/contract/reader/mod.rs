@@ -400,7 +400,7 @@ type Prepared = (&'static str, bool, fn(&mut Case));
 
 /// What is so of an open run and its restores, and whether it is about a preview or a preparation: its own one is a
 /// draft unless that is changed.
-const PREPARED: [Prepared; 12] = [
+const PREPARED: [Prepared; 14] = [
     ("a draft", true, |_| ()),
     ("a dry run", true, |it| {
         it.restore.status = "completed".to_owned();
@@ -445,6 +445,14 @@ const PREPARED: [Prepared; 12] = [
     }),
     ("one is named that does not exist", false, |it| {
         it.run.context = Some(r#"{"restore_run_id":999}"#.to_owned());
+    }),
+    ("the draft that is named has a long id", true, |it| {
+        it.restore.id = 9_000_000_000_000_000_003;
+        it.restore.operation_run_id = None;
+        it.run.context = Some(r#"{"restore_run_id":9000000000000000003}"#.to_owned());
+    }),
+    ("a number beyond all ids is named", false, |it| {
+        it.run.context = Some(r#"{"restore_run_id":10000000000000000000}"#.to_owned());
     }),
 ];
 
@@ -553,6 +561,16 @@ async fn a_run_is_open_for_too_long_or_not_wherever_that_is_said(on: Fixture) {
         });
         assert_eq!(is_any, expected.is_some(), "{runs:?}");
     }
+    let gone = on.either("1", "now()");
+    on.execute(&format!(
+        "UPDATE managed_environments SET deleted_at = {gone} WHERE id > 60000"
+    ))
+    .await;
+    let orphaned = reader.load_orphaned(None, 100).await.unwrap();
+    let orphaned = orphaned.iter().map(|it| it.environment.0);
+    let expected = (60_001..).zip(PREPARED);
+    let expected = expected.filter_map(|(id, (_, is_prepared, _))| (!is_prepared).then_some(id));
+    assert!(orphaned.eq(expected));
 }
 
 /// Backup sets of an environment, of which the first finished last: status, and how many seconds ago. The first has the
