@@ -41,11 +41,24 @@ WITH me AS (
         format_type(base.oid, NULL) AS type_name,
         CASE WHEN base.typtype = 'e' THEN 'enum' ELSE format_type(base.oid, NULL) END AS kind,
         base.oid AS type_oid,
-        attribute.attnotnull AND NOT attribute.atthasdef AND attribute.attidentity = '' AS must_be_given
+        (attribute.attnotnull OR made_of.refuses_null)
+            AND NOT attribute.atthasdef AND attribute.attidentity = '' AND type.typdefaultbin IS NULL AS must_be_given
     FROM placed
     JOIN pg_attribute AS attribute ON attribute.attrelid = placed.oid
     JOIN pg_type AS type ON type.oid = attribute.atttypid
-    JOIN pg_type AS base ON base.oid = CASE WHEN type.typtype = 'd' THEN type.typbasetype ELSE type.oid END
+    CROSS JOIN LATERAL (
+        -- A domain may be made of another one.
+        WITH RECURSIVE made_of AS (
+            SELECT type.oid, type.typtype, type.typbasetype, type.typnotnull
+            UNION ALL
+            SELECT beneath.oid, beneath.typtype, beneath.typbasetype, beneath.typnotnull
+            FROM made_of
+            JOIN pg_type AS beneath ON beneath.oid = made_of.typbasetype
+            WHERE made_of.typtype = 'd'
+        )
+        SELECT bool_or(typnotnull) AS refuses_null, min(oid) FILTER (WHERE typtype <> 'd') AS base FROM made_of
+    ) AS made_of
+    JOIN pg_type AS base ON base.oid = made_of.base
     WHERE attribute.attnum > 0 AND NOT attribute.attisdropped
 ), finding AS (
     SELECT place, 0 AS kind, 0::bigint AS position, 'table ' || name AS subject,

@@ -452,14 +452,52 @@ async fn runs_that_are_called_nearly_as_those_that_are_judged_are_counted() {
     );
 }
 
+/// Whether the column refuses null or its type does, at any level; a default of either is enough.
 #[tokio::test]
 async fn a_column_that_nobody_fills_is_a_problem_of_the_audit_log() {
     let on = prepared().await;
-    on.execute("TRUNCATE audit_logs; ALTER TABLE audit_logs ADD COLUMN tenant_ref text NOT NULL")
+    on.execute(
+        "TRUNCATE audit_logs;
+         CREATE DOMAIN filled AS text NOT NULL;
+         CREATE DOMAIN named AS filled;
+         CREATE DOMAIN nobody AS filled DEFAULT 'nobody'",
+    )
+    .await;
+    for (kind, is_problem) in [
+        ("text NOT NULL", true),
+        ("filled", true),
+        ("named", true),
+        ("nobody", false),
+        ("nobody NOT NULL", false),
+        ("named DEFAULT 'it'", false),
+    ] {
+        on.execute(&format!(
+            "ALTER TABLE audit_logs ADD COLUMN tenant_ref {kind}"
+        ))
         .await;
-    let checks = examine(&on.store).await;
-    let problems = subjects(&checks, Level::Problem);
-    assert_eq!(problems, ["column audit_logs.tenant_ref"]);
+        let checks = examine(&on.store).await;
+        let problems = subjects(&checks, Level::Problem);
+        if is_problem {
+            assert_eq!(problems, ["column audit_logs.tenant_ref"], "{kind}");
+            assert!(pass(&on.store).await.unwrap().verdicts() == 0, "{kind}");
+        } else {
+            assert_eq!(problems, [""; 0], "{kind}");
+        }
+        on.execute("ALTER TABLE audit_logs DROP COLUMN tenant_ref")
+            .await;
+    }
+    on.execute("ALTER TABLE audit_logs ADD COLUMN tenant_ref nobody NOT NULL; TRUNCATE reconciler.watch_list")
+        .await;
+    assert_serves(&on.store).await;
+}
+
+#[tokio::test]
+async fn a_domain_over_a_domain_is_what_it_is_made_of() {
+    let on = prepared().await;
+    on.execute("CREATE DOMAIN word AS text; CREATE DOMAIN actor AS word")
+        .await;
+    change_type(&on, "audit_logs", "actor_label", "actor").await;
+    assert_serves(&on.store).await;
 }
 
 #[tokio::test]
