@@ -1,7 +1,18 @@
 -- row_security: whether rows that prove may be hidden from this role, by which policies or views, and whether it may lock
 -- runs. $1: somebody vouches for what is shown.
-WITH me AS (
+WITH RECURSIVE me AS (
     SELECT quote_ident(current_user) AS role
+), beneath AS (
+    -- What a view of runs is made of, and asked for as whoever asks the view.
+    SELECT to_regclass('operation_runs')::oid AS oid
+    UNION
+    SELECT dependency.refobjid
+    FROM beneath
+    JOIN pg_class AS view ON view.oid = beneath.oid
+    JOIN pg_rewrite AS rule ON rule.ev_class = view.oid
+    JOIN pg_depend AS dependency ON dependency.classid = 'pg_rewrite'::regclass AND dependency.objid = rule.oid
+    WHERE dependency.refclassid = 'pg_class'::regclass
+      AND view.reloptions && '{security_invoker=true,security_invoker=on,security_invoker=1,security_invoker=yes}'
 ), proof AS (
     SELECT
         listed.place,
@@ -9,13 +20,18 @@ WITH me AS (
         relation.oid,
         format('%I.%I', namespace.nspname, relation.relname) AS qualified_name,
         -- What a run says of itself proves nothing, so that runs may be a view.
-        relation.relkind = 'v' AND listed.name <> 'operation_runs' AS is_view,
+        relation.relkind = 'v' AND listed.place BETWEEN 2 AND 6 AS is_view,
         row_security_active(relation.oid) AS is_active
     FROM (
-        VALUES (1, 'operation_runs'), (2, 'restore_runs'), (3, 'evidence_snapshots'), (4, 'audit_logs'),
-            (5, 'backup_sets'), (6, 'backup_items')
-    ) AS listed (place, name)
-    JOIN pg_class AS relation ON relation.oid = to_regclass(listed.name)
+        SELECT place, name, to_regclass(name)::oid AS oid
+        FROM (
+            VALUES (1, 'operation_runs'), (2, 'restore_runs'), (3, 'evidence_snapshots'), (4, 'audit_logs'),
+                (5, 'backup_sets'), (6, 'backup_items')
+        ) AS table_of_proof (place, name)
+        UNION ALL
+        SELECT 100 + row_number() OVER (), 'beneath', oid FROM beneath WHERE oid <> to_regclass('operation_runs')::oid
+    ) AS listed
+    JOIN pg_class AS relation ON relation.oid = listed.oid
     JOIN pg_namespace AS namespace ON namespace.oid = relation.relnamespace
 ), policy AS (
     SELECT
@@ -84,11 +100,24 @@ WITH me AS (
     FROM judged
     JOIN opening USING (place)
     CROSS JOIN me
+    WHERE name <> 'beneath'
+    UNION ALL
+    -- Nothing is proven by them, and nobody judges a run that is not seen.
+    SELECT
+        place,
+        'row security beneath operation_runs',
+        'advice',
+        format('Row security of %s (%s) may hide runs from role %s, which are then never judged.', qualified_name, policies, role),
+        opening.statement
+    FROM judged
+    JOIN opening USING (place)
+    CROSS JOIN me
+    WHERE name = 'beneath' AND NOT shows_all
     UNION ALL
     -- A run that is seen and may not be locked cannot be closed.
     SELECT
         10,
-        'locks on ' || name,
+        'locks on operation_runs',
         CASE WHEN locks_any AND closing_locks IS NULL THEN 'advice' ELSE 'problem' END,
         CASE WHEN locks_any
             THEN format('Verdicts of runs that its policies for UPDATE (%s) hide from role %s are refused.', policies, role)
@@ -101,7 +130,7 @@ WITH me AS (
             ) END
     FROM judged
     CROSS JOIN me
-    WHERE name = 'operation_runs' AND NOT locks_all
+    WHERE name IN ('operation_runs', 'beneath') AND NOT locks_all
     UNION ALL
     SELECT
         20 + place,

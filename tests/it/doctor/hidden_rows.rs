@@ -69,6 +69,43 @@ async fn policies_are_named_and_what_is_printed_ends_the_doubt() {
     assert_level(&checks, subject, Level::Good);
 }
 
+/// Runs may be a view, which passes on what its tables hide from whoever asks.
+#[tokio::test]
+async fn what_is_hidden_beneath_a_view_of_runs_is_advice() {
+    let on = prepared().await;
+    on.execute(
+        "ALTER TABLE operation_runs RENAME TO all_runs;
+         CREATE VIEW some_runs WITH (security_invoker = true) AS SELECT * FROM all_runs;
+         CREATE VIEW operation_runs WITH (security_invoker = true) AS SELECT * FROM some_runs;
+         GRANT SELECT, UPDATE ON all_runs, some_runs, operation_runs TO reconciler;
+         GRANT SELECT ON all_runs, some_runs, operation_runs TO migrator",
+    )
+    .await;
+    assert_eq!(problems(&examine(&on.store).await), Vec::<&Check>::new());
+    on.execute(
+        "ALTER TABLE all_runs ENABLE ROW LEVEL SECURITY;
+         CREATE POLICY tenants ON all_runs USING (workspace_id = 2)",
+    )
+    .await;
+    let subject = "row security beneath operation_runs";
+    let checks = examine(&on.store).await;
+    assert_level(&checks, subject, Level::Advice);
+    assert_finds(
+        &checks,
+        subject,
+        "public.all_runs (policies tenants) may hide runs from role reconciler",
+    );
+    follow(&on, &checks, subject).await;
+    let checks = examine(&on.store).await;
+    assert_eq!(
+        subjects(&checks, Level::Advice)
+            .iter()
+            .find(|it| **it == subject),
+        None
+    );
+    assert_serves(&on.store).await;
+}
+
 #[tokio::test]
 async fn a_role_that_no_policy_binds_is_shown_everything() {
     let on = prepared().await;
