@@ -65,12 +65,18 @@ impl DatabaseUrl {
         (!address.has_password).then(|| address.login())
     }
 
-    /// This URL with a password, as a parameter behind what it has.
-    pub(super) fn with_password(self, password: &str) -> Self {
+    /// Whether it matters which authority vouches for the server, and the URL names none.
+    pub(super) fn wants_authority(&self) -> bool {
+        let address = ServerAddress::parse(&self.text);
+        self.backend == Backend::Postgres && address.is_ok_and(|address| address.wants_authority())
+    }
+
+    /// This URL with a parameter behind what it has. It is not shown.
+    pub(super) fn with(self, name: &str, value: &str) -> Self {
         let between = if self.text.contains('?') { '&' } else { '?' };
-        let password: String = form_urlencoded::byte_serialize(password.as_bytes()).collect();
+        let value: String = form_urlencoded::byte_serialize(value.as_bytes()).collect();
         Self {
-            text: format!("{}{between}password={password}", self.text),
+            text: format!("{}{between}{name}={value}", self.text),
             ..self
         }
     }

@@ -97,6 +97,7 @@ pub struct Environment {
     listen_url: Given,
     read_url: Given,
     password: Option<OsString>,
+    authority: Option<OsString>,
     pass_file: Option<PathBuf>,
     home: Option<PathBuf>,
     trace: Option<OsString>,
@@ -148,6 +149,7 @@ impl Environment {
             listen_url: url(LISTEN_URL_VARIABLE, LISTEN_URL_FILE_VARIABLE),
             read_url: url(READ_URL_VARIABLE, READ_URL_FILE_VARIABLE),
             password: lookup("PGPASSWORD"),
+            authority: lookup("PGSSLROOTCERT"),
             pass_file: lookup(PASS_FILE_VARIABLE).map(PathBuf::from),
             home: lookup("HOME").map(PathBuf::from),
             trace: lookup(TRACE_VARIABLE),
@@ -227,11 +229,16 @@ impl Environment {
         }
     }
 
-    /// A URL with its password, which stands in it, in `PGPASSWORD`, or in PostgreSQL's file of passwords.
+    /// A URL with its password, which stands in it, in `PGPASSWORD`, or in PostgreSQL's file of passwords; and with the
+    /// authority that `PGSSLROOTCERT` names, which the driver asks in any case.
     fn url_of(&self, given: &Given) -> Result<Option<DatabaseUrl>, ConfigError> {
-        let Some(url) = given.url()? else {
+        let Some(mut url) = given.url()? else {
             return Ok(None);
         };
+        let authority = self.authority.as_ref().and_then(|file| file.to_str());
+        if let Some(file) = authority.filter(|file| !file.is_empty() && url.wants_authority()) {
+            url = url.with("sslrootcert", file);
+        }
         let Some(login) = url.wants_password() else {
             return Ok(Some(url));
         };
@@ -240,7 +247,7 @@ impl Environment {
             None => self.password_on_file(&login)?,
         };
         Ok(Some(match password {
-            Some(password) => url.with_password(&password),
+            Some(password) => url.with("password", &password),
             None => url,
         }))
     }

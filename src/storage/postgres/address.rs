@@ -172,6 +172,7 @@ impl ServerAddress {
         }
         let parts = Parts::split(text)?;
         let asked = AddressQuery::read(&parts.url)?;
+        asked.check_host(parts.has_host)?;
         let mut options: PgConnectOptions = parts
             .for_driver(&asked)
             .parse()
@@ -231,6 +232,16 @@ impl ServerAddress {
             database.to_owned(),
             user.to_owned(),
         ]
+    }
+
+    /// Whether it matters who vouches for the server, and the URL does not say who does.
+    pub(crate) fn wants_authority(&self) -> bool {
+        let mode = self.options.get_ssl_mode();
+        self.authority_file.is_none()
+            && matches!(
+                mode,
+                PgSslMode::Require | PgSslMode::VerifyCa | PgSslMode::VerifyFull
+            )
     }
 
     /// What the driver connects with. The file with the authority's certificates is looked at first: the driver
@@ -380,15 +391,31 @@ impl AddressQuery {
                 _ => asked.follow(key, &value)?,
             }
         }
-        let is_checked =
-            |(key, value): &(String, String)| key == "sslmode" && value == "verify-full";
-        if system_roots && !asked.for_driver.iter().any(is_checked) {
+        if system_roots && !asked.checks_name() {
             return Err(AddressError::Value(
                 "sslrootcert",
                 "is system, which has no effect without sslmode=verify-full; write both",
             ));
         }
         Ok(asked)
+    }
+
+    /// The driver connects to one text and checks certificates by it: an address is not used beside a name.
+    fn check_host(&self, has_host: bool) -> Result<(), AddressError> {
+        let asks = |key| self.for_driver.iter().any(|(asked, _)| asked == key);
+        let refused = |text| Err(AddressError::Value("hostaddr", text));
+        match asks("hostaddr") {
+            true if has_host || asks("host") => {
+                refused("cannot be followed beside a host; write one of the two")
+            }
+            true if self.checks_name() => refused("leaves no name to check; write the host"),
+            _ => Ok(()),
+        }
+    }
+
+    fn checks_name(&self) -> bool {
+        let mut modes = self.for_driver.iter();
+        modes.any(|(key, value)| key == "sslmode" && value == "verify-full")
     }
 
     fn pass(&mut self, key: &str, value: &str) {
@@ -553,6 +580,11 @@ mod tests {
             ("postgres://u@h:1", ["h", "1", "u", "u"], PgSslMode::Prefer),
             ("postgres://u@h:1/d?sslmode=allow", usual, PgSslMode::Prefer),
             (
+                "postgres://u@/d?hostaddr=10.0.0.1&port=1",
+                ["10.0.0.1", "1", "d", "u"],
+                PgSslMode::Prefer,
+            ),
+            (
                 "postgres://u@h:1/d?sslmode=disable",
                 usual,
                 PgSslMode::Disable,
@@ -639,6 +671,10 @@ mod tests {
                 "has no effect without sslmode=verify-full",
             ),
             (
+                "hostaddr=10.0.0.1",
+                "its parameter hostaddr cannot be followed beside a host; write one of the two",
+            ),
+            (
                 "connect_timeout=0",
                 "must be a number of seconds from 1 to 300",
             ),
@@ -672,6 +708,21 @@ mod tests {
             let error = ServerAddress::parse(&text).err().expect(&text).to_string();
             assert!(error.contains(said), "{query}: {error}");
             assert!(!error.contains("hunter2"), "{query}: {error}");
+        }
+        for (text, said) in [
+            ("/d?hostaddr=10.0.0.1&host=h", "write one of the two"),
+            (
+                "/d?host=/run/postgresql&hostaddr=10.0.0.1",
+                "write one of the two",
+            ),
+            (
+                "/d?hostaddr=10.0.0.1&sslmode=verify-full",
+                "its parameter hostaddr leaves no name to check; write the host",
+            ),
+        ] {
+            let error = ServerAddress::parse(&format!("postgres://{text}")).err();
+            let error = error.expect(text).to_string();
+            assert!(error.contains(said), "{text}: {error}");
         }
         for several in [
             "u:p@a,b/d",

@@ -179,6 +179,25 @@ async fn a_server_that_wants_encryption_is_reached_or_it_is_said_how() {
         assert_says(&url, &rows);
     }
 
+    // Another program's variable names the authority as the URL would.
+    for (file, code, said) in [
+        (&stranger, 3, "UnknownIssuer"),
+        (
+            &no_authority,
+            3,
+            "sslrootcert names: it holds no certificate",
+        ),
+        (
+            &authority,
+            0,
+            "the server's certificate is checked, and not its name",
+        ),
+    ] {
+        let mut command = program(&format!("{url}?sslmode=require"), &["--verbose", "doctor"]);
+        let ran = ran(command.env("PGSSLROOTCERT", file)).exits(code);
+        assert!(ran.all().contains(said), "{file}: {}", ran.all());
+    }
+
     server.restart_with(&["ssl = off"]).await;
     assert_says(
         &format!("{url}?sslmode=require"),
