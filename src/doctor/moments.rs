@@ -30,6 +30,8 @@ const SET_UTC: &str = "Have the application and the sessions of its database rol
 /// Whose sessions begin in which zone.
 #[derive(FromRow)]
 struct NamedZone {
+    /// Whether it comes before what the server's file says.
+    is_for_every_role: bool,
     whose: String,
     zone: String,
     remedy: String,
@@ -46,28 +48,38 @@ pub(super) async fn examine_zones(pool: &PgPool) -> Result<Check, StoreError> {
         Ok(zones) => zones,
         Err(check) => return Ok(*check),
     };
-    let server: Option<String> = sqlx::query_scalar(include_str!("postgres/server_zone.sql"))
-        .fetch_optional(pool)
-        .await
-        .ok()
-        .flatten();
-    let is_known = server.is_some();
-    zones.extend(server.map(|zone| NamedZone {
-        whose: "the server".to_owned(),
-        zone,
-        remedy: "ALTER SYSTEM SET TimeZone = 'UTC'; -- then SELECT pg_reload_conf();".to_owned(),
-    }));
+    let mut unread = None;
+    if !zones.iter().any(|named| named.is_for_every_role) {
+        let server: Result<Option<String>, _> =
+            sqlx::query_scalar(include_str!("postgres/server_zone.sql"))
+                .fetch_optional(pool)
+                .await;
+        if server.is_err() {
+            let log: Result<String, _> = sqlx::query_scalar(include_str!("postgres/log_zone.sql"))
+                .fetch_one(pool)
+                .await;
+            unread = Some(log.during("look for time zones")?);
+        }
+        zones.extend(server.ok().flatten().map(|zone| NamedZone {
+            is_for_every_role: true,
+            whose: "the server".to_owned(),
+            zone,
+            remedy:
+                "ALTER SYSTEM SET TimeZone = 'UTC'; -- then SELECT pg_reload_conf();".to_owned(),
+        }));
+    }
     zones.retain(|named| !UTC.contains(&named.zone.trim_matches('"').to_lowercase().as_str()));
-    Ok(judge_zones(subject, &zones, is_known))
+    Ok(judge_zones(subject, &zones, unread.as_deref()))
 }
 
-fn judge_zones(subject: &str, zones: &[NamedZone], is_server_known: bool) -> Check {
+/// `unread`: the zone of the server's log, where its file is not for this role to read.
+fn judge_zones(subject: &str, zones: &[NamedZone], unread: Option<&str>) -> Check {
     if zones.is_empty() {
-        let rest = if is_server_known {
-            "."
-        } else {
-            "; what the server's file says is not for this role to read."
-        };
+        let rest = unread.map_or(".".to_owned(), |log| {
+            format!(
+                "; this role may not read that of the server's file, which by default has the zone of its log, {log}."
+            )
+        });
         return Check::good(
             subject,
             format!("No setting has sessions begin in a time zone other than UTC{rest}"),
@@ -137,6 +149,7 @@ mod tests {
 
     fn zones(named: &[(&str, &str)]) -> Vec<NamedZone> {
         let zone = |(whose, zone): &(&str, &str)| NamedZone {
+            is_for_every_role: false,
             whose: (*whose).to_owned(),
             zone: (*zone).to_owned(),
             remedy: format!("ALTER {whose};"),
@@ -146,11 +159,11 @@ mod tests {
 
     #[test]
     fn zones_are_named_with_what_sets_them_right() {
-        let good = judge_zones("time zones", &[], false);
+        let good = judge_zones("time zones", &[], Some("US/Eastern"));
         assert_eq!(good.level, Level::Good);
-        assert!(good.finding.contains("not for this role to read"));
+        assert!(good.finding.contains("zone of its log, US/Eastern."));
         let found = zones(&[("role a", "Europe/Berlin"), ("the server", "US/Eastern")]);
-        let check = judge_zones("time zones", &found, true);
+        let check = judge_zones("time zones", &found, None);
         assert_eq!(check.level, Level::Advice);
         let listed = "role a in Europe/Berlin, the server in US/Eastern;";
         assert!(check.finding.contains(listed), "{check:?}");

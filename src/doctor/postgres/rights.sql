@@ -41,19 +41,33 @@ WITH RECURSIVE grantee AS (
     JOIN pg_namespace ON pg_namespace.oid = extnamespace
     WHERE need.kind = 'extension'
 ), path AS (
-    -- The one that the role will have: its own, the database's, or everybody's.
-    SELECT CASE WHEN (SELECT role_name FROM grantee) = current_user THEN current_setting('search_path') ELSE coalesce(
+    -- The one that the role will have: its own, the database's, everybody's, or the server's. Whoever has one of his own
+    -- does not see the server's.
+    SELECT schemas, is_known
+    FROM (
+        SELECT 1 AS nearness, current_setting('search_path') AS schemas, true AS is_known
+        FROM grantee
+        WHERE role_name = current_user
+        UNION ALL
         (
-            SELECT substr(setting, length('search_path=') + 1)
+            SELECT 2, substr(setting, length('search_path=') + 1), true
             FROM grantee, pg_db_role_setting, unnest(setconfig) AS setting
             WHERE setting LIKE 'search\_path=%'
               AND setrole IN (0, grantee.oid)
               AND setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
             ORDER BY setrole <> 0 DESC, setdatabase <> 0 DESC
             LIMIT 1
-        ),
-        (SELECT boot_val FROM pg_settings WHERE name = 'search_path')
-    ) END AS schemas
+        )
+        UNION ALL
+        SELECT 3, CASE WHEN is_servers THEN setting ELSE '"$user"' END, is_servers
+        FROM pg_settings,
+            LATERAL (
+                SELECT source IN ('default', 'configuration file', 'command line', 'environment variable') AS is_servers
+            ) AS told
+        WHERE name = 'search_path'
+    ) AS any_of
+    ORDER BY nearness
+    LIMIT 1
 ), off_path AS (
     SELECT
         string_agg(quote_ident(nspname), ' and ' ORDER BY nspname) AS missing,
@@ -74,7 +88,7 @@ WITH RECURSIVE grantee AS (
     ) AS needed
     JOIN pg_namespace ON pg_namespace.oid = needed.space
     CROSS JOIN path
-    WHERE NOT EXISTS (
+    WHERE NOT path.is_known OR NOT EXISTS (
         SELECT FROM unnest(string_to_array(path.schemas, ',')) AS listed (schema)
         WHERE trim(BOTH ' "' FROM listed.schema) = nspname
            OR (trim(BOTH ' "' FROM listed.schema) = '$user' AND nspname = (SELECT role_name FROM grantee))

@@ -258,7 +258,7 @@ async fn extensions_and_a_platform_in_schemas_of_their_own_are_found() {
     assert!(
         grants
             .replace("\n   ", "")
-            .contains("search_path = app, \"$user\", public, extensions;"),
+            .contains("search_path = app, \"$user\", extensions;"),
         "{grants}"
     );
     run_printed(&url, &grants).await;
@@ -642,4 +642,83 @@ async fn what_was_created_is_removed_once_the_database_is_named() {
     said(&migrator, &doing, 0).says(&["Removed: apalis and reconciler, with 3 verdicts"], &[]);
     said(&migrator, "uninstall", 0).says(&["Nothing of ours"], &[]);
     assert_says(&url, "migrate ⇒ 0 | `reconciler` was created");
+}
+
+/// What the check about time zones says, on one line.
+fn zones(url: &str) -> String {
+    let Document::Doctor(found) = run(url, &["doctor", "--output", "json"]).document() else {
+        panic!("no checks")
+    };
+    let mut checks = found.checks.into_iter();
+    let check = checks.find(|check| check.subject == "time zones");
+    let check = check.expect("a check");
+    format!("{} {}", check.finding, check.action.unwrap_or_default())
+}
+
+/// What a server, or somebody for all roles, says of every session counts where nothing nearer says otherwise.
+#[tokio::test]
+async fn what_is_said_of_every_session_is_seen() {
+    let cluster = cluster::private();
+    let database = cluster.database().await;
+    let (url, name) = (database.url(), database.name());
+    plant(&url).await;
+    said(&url, "migrate", 0);
+    grant(&database, "worker", "reconciler").await;
+    cluster.set("log_timezone", "America/New_York").await;
+    cluster.execute("CREATE ROLE root SUPERUSER LOGIN").await;
+    let root = as_role(&url, "root");
+    let none = "No setting has sessions begin in a time zone other than UTC";
+    for (changes, role, expected) in [
+        (
+            "",
+            &url,
+            "which by default has the zone of its log, America/New_York",
+        ),
+        ("", &root, "UTC: the server in Asia/Kolkata; a"),
+        (
+            "ALTER ROLE ALL SET TimeZone = 'Europe/Berlin'",
+            &url,
+            "every role in Europe/Berlin; a moment that is written without its zone is taken for one of that zone. \
+             ALTER ROLE ALL SET TimeZone = 'UTC';",
+        ),
+        (
+            "ALTER DATABASE {name} SET TimeZone = 'UTC'; ALTER ROLE reconciler SET TimeZone = 'Asia/Tokyo'",
+            &url,
+            "UTC: role reconciler in Asia/Tokyo; a",
+        ),
+        (
+            "ALTER ROLE reconciler IN DATABASE {name} SET TimeZone = 'UTC'",
+            &url,
+            none,
+        ),
+        (
+            "ALTER DATABASE {name} RESET TimeZone; ALTER ROLE ALL SET TimeZone = 'UTC'",
+            &root,
+            none,
+        ),
+    ] {
+        let changes = changes.replace("{name}", name);
+        for change in changes.split("; ").filter(|it| !it.is_empty()) {
+            cluster.execute(change).await;
+        }
+        let found = zones(role);
+        assert!(found.contains(expected), "{changes}: {found}");
+    }
+
+    // Which path others have that was not given one, whoever has one of his own cannot see.
+    let granted =
+        |url: &str, purpose: &str| said(url, &format!("grants {purpose} --to somebody"), 0).stdout;
+    let told = "ALTER ROLE somebody IN DATABASE";
+    assert!(!granted(&url, "worker").contains(told));
+    cluster.set("search_path", "app").await;
+    let public = format!("{url}&options=-c%20search_path%3Dpublic");
+    assert!(granted(&public, "worker").contains(told));
+    let other = cluster.database().await;
+    let url = other.url();
+    let public = format!("{url}&options=-c%20search_path%3Dpublic");
+    let owner = Standin::new(&Purpose::Owner.url(&public)).expect("a URL");
+    owner.install().await.expect("the stand-in");
+    execute(&url, "ALTER SCHEMA public RENAME TO app".to_owned()).await;
+    let found = granted(&url, "migrator");
+    assert!(!found.contains(told), "{found}");
 }
