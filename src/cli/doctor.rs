@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use anyhow::Error;
+use clap::ValueEnum as _;
 use reconciler_jobs::restore_execute::record::Source;
 
 use super::exit::Exit;
@@ -181,8 +182,12 @@ fn show(examined: Examined, session: &mut Session<'_>) -> anyhow::Result<()> {
     } else {
         " `--verbose` lists what is well."
     };
+    let purpose = examined.purpose.and_then(|it| it.to_possible_value());
+    let role = purpose.map_or_else(String::new, |it| {
+        format!("; the role was judged as {}", it.get_name())
+    });
     screen.line(&format!(
-        "Things looked at: {looked_at}; problems: {problems}.{hint}"
+        "Things looked at: {looked_at}; problems: {problems}{role}.{hint}"
     ))?;
     Ok(())
 }

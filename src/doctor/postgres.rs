@@ -128,12 +128,16 @@ struct Asking {
     name: String,
     quoted: String,
     purpose: Purpose,
+    /// Nothing tells it.
+    is_guessed: bool,
 }
 
 /// What is looked at for everybody who looks at runs: one connection, and what was asked for first.
 struct RoleView<'c> {
     connection: &'c mut PgConnection,
     purpose: Purpose,
+    /// Nobody said it, and nothing tells it.
+    is_guessed: bool,
     /// The role's name, quoted where it must be.
     role: String,
     tables: Vec<Located>,
@@ -158,6 +162,7 @@ pub(super) async fn examine(
     match answer("role", RoleView::begin(&mut connection, purpose).await)? {
         Ok(mut look) => {
             purpose = Some(look.purpose);
+            checks.extend(look.is_guessed.then(|| look.ask_what_for()));
             checks.extend(look.examine().await?);
         }
         Err(check) => checks.push(*check),
@@ -180,11 +185,13 @@ impl<'c> RoleView<'c> {
             .fetch_one(&mut *connection)
             .await
             .during("ask which role this is")?;
+        let is_guessed = purpose.is_none() && asking.is_guessed;
         let purpose = purpose.unwrap_or(asking.purpose);
         let rights = rights::load(connection, &purpose.rights(&tables), Some(&asking.name)).await?;
         Ok(Self {
             connection,
             purpose,
+            is_guessed,
             role: asking.quoted,
             tables,
             rights,
@@ -267,6 +274,17 @@ impl<'c> RoleView<'c> {
             checks.push(Check::good(subject, "All of it is there as it was made."));
         }
         Ok(checks)
+    }
+
+    fn ask_what_for(&self) -> Check {
+        Check::problem(
+            "purpose",
+            format!(
+                "Nothing tells what role {} is for, so what follows is what a worker lacks.",
+                self.role
+            ),
+            "restore-reconciler doctor --as worker|observer|console|platform|migrator",
+        )
     }
 
     fn judge(&self, part: &str) -> Vec<Check> {

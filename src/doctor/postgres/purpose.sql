@@ -1,4 +1,4 @@
--- purpose: who asks, and what that role is for, as far as it can be told from what it may do.
+-- purpose: who asks, and what that role is for, as far as it can be told from what it may do once we are installed.
 WITH own AS (
     SELECT
         bool_or(pg_has_role(relowner, 'USAGE')) AS is_owner,
@@ -12,11 +12,8 @@ WITH own AS (
     FROM pg_proc AS procedure
     JOIN pg_namespace AS namespace ON namespace.oid = procedure.pronamespace
     WHERE namespace.nspname = 'reconciler' AND procedure.proname = 'request'
-)
-SELECT
-    current_user::text AS name,
-    quote_ident(current_user) AS quoted,
-    CASE
+), told AS (
+    SELECT CASE
         WHEN rolsuper OR (may_write AND NOT is_owner) THEN 'worker'
         -- One role for both is judged by the one that needs more.
         WHEN is_owner AND has_any_column_privilege($1::bigint::oid, 'UPDATE') THEN 'worker'
@@ -26,7 +23,13 @@ SELECT
         WHEN has_any_column_privilege($1::bigint::oid, 'UPDATE') THEN 'worker'
         WHEN may_read THEN 'console'
         WHEN may_ask THEN 'platform'
-        ELSE 'worker'
     END AS purpose
-FROM own, called, pg_roles
-WHERE rolname = current_user
+    FROM own, called, pg_roles
+    WHERE rolname = current_user
+)
+SELECT
+    current_user::text AS name,
+    quote_ident(current_user) AS quoted,
+    coalesce(purpose, 'worker') AS purpose,
+    purpose IS NULL AND may_read IS NOT NULL AS is_guessed
+FROM told, own

@@ -163,6 +163,39 @@ async fn roles_made_by_grants_alone_do_all_that_they_are_for() {
     said(&console, "doctor --as worker", 3).says(&["GRANT UPDATE (status"], &[]);
 }
 
+/// By what a role is judged is said, and where nothing tells it, how to say it.
+#[tokio::test]
+async fn a_role_that_nothing_tells_of_is_asked_about() {
+    let database = cluster::database().await;
+    let url = database.url();
+    plant(&url).await;
+    said(&url, "migrate", 0);
+    let role = format!("new_{}", database.name());
+    cluster::execute_as_superuser(&url, &format!("CREATE ROLE {role} LOGIN")).await;
+    let as_role = as_role(&url, &role);
+    let nothing_tells = "Nothing tells what role";
+    said(&as_role, "doctor", 3).says(
+        &[
+            nothing_tells,
+            "doctor --as worker|observer|console|platform|migrator",
+            "; the role was judged as worker.",
+        ],
+        &[],
+    );
+    let told = said(&as_role, "doctor --as console", 3);
+    let told = told.says(&["; the role was judged as console."], &[]).all();
+    assert!(!told.contains(nothing_tells), "{told}");
+    let is_to_write = |line: &str| line.contains("GRANT UPDATE") && line.contains(" ON public.");
+    assert!(!told.lines().any(is_to_write), "{told}");
+    grant(&database, "console", &role).await;
+    let known = said(&as_role, "doctor", 0);
+    let known = known
+        .says(&["; the role was judged as console."], &[])
+        .all();
+    assert!(!known.contains(nothing_tells), "{known}");
+    cluster::execute_as_superuser(&url, &format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
+}
+
 #[tokio::test]
 async fn nothing_is_migrated_while_anything_stands_in_the_way() {
     let database = platforms().await;

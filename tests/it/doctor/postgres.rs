@@ -73,7 +73,7 @@ async fn the_printed_grants_are_enough_for(shape: &str) {
     let (on, role) = prepared_with_role("LOGIN").await;
     on.execute(shape).await;
     let worker = role.store().await;
-    let checks = examine(&worker).await;
+    let checks = examine_as(&worker, Some(doctor::Purpose::Worker)).await;
     assert_level(&checks, "role", Level::Good);
     assert!(pass(&worker).await.is_err(), "nothing is granted yet");
     let granted = |check: &&Check| {
