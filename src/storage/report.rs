@@ -112,7 +112,7 @@ fn without_verdict(run: RunId, result: &Settlement) {
         | Settlement::Suspended { .. }
         | Settlement::Absent => {
             tracing::debug!(
-                { { RUN_ID } = run.0, ?result },
+                { { RUN_ID } = run.0, result = name(result) },
                 "run {run} was dealt with elsewhere, or does not exist"
             );
         }

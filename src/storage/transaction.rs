@@ -191,7 +191,8 @@ where
     for _ in 0..retries_max {
         match attempt().await {
             Err(error) if error.kind() == ErrorKind::Transient => {
-                tracing::debug!(%error, ?pause, "will be tried again");
+                let pause_seconds = pause.as_secs_f64();
+                tracing::debug!(%error, pause_seconds, "will be tried again");
                 tokio::time::sleep(pause).await;
                 pause = pause.saturating_mul(2).min(RETRY_PAUSE_MAX);
             }

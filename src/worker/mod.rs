@@ -92,7 +92,10 @@ pub async fn run(
     let tasks = start(&shared);
     stop.cancelled().await;
     shared.health.stopping();
-    tracing::info!(limit = ?drain_timeout, "stopping: what is in hand is finished");
+    tracing::info!(
+        limit_seconds = drain_timeout.as_secs_f64(),
+        "stopping: what is in hand is finished"
+    );
     let drained = tokio::time::timeout(drain_timeout, tasks.wait())
         .await
         .is_ok();

@@ -148,7 +148,7 @@ fn say_why_polled(shared: &Shared, error: &StoreError) {
     tracing::warn!(
         %error,
         advice = error.advice(),
-        every = ?shared.options.worker.poll_interval,
+        every_seconds = shared.options.worker.poll_interval.as_secs_f64(),
         "nobody says when there are new jobs; the queue is polled"
     );
 }

@@ -222,8 +222,10 @@ async fn sweep_shard(
     };
     let Some(part) = job.part() else {
         tracing::warn!(
-            { { JOB_ID } = %id, ?job },
-            "a job names a shard that does not exist and is discarded"
+            { { JOB_ID } = %id },
+            "a job names shard {} of {}, which does not exist, and is discarded",
+            job.shard,
+            job.shards
         );
         return Ok(());
     };

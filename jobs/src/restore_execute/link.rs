@@ -11,23 +11,30 @@
 //! Source: the platform's reconciliation specification (same-scope proof; soft-deleted and foreign
 //! rows never prove).
 
+use thiserror::Error;
+
 use super::context::{ContextFacts, NamedRestore};
 use super::facts::{Candidate, RunFacts};
 use crate::ids::RestoreId;
 
 /// Why no restore can be tied to a run. For debug logs only: to everybody else all of these are the
 /// one code `restore.proof_unavailable`, so that nothing is learnt about foreign or deleted rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum LinkGap {
     /// The context cannot be read.
+    #[error("the context cannot be read")]
     ContextMalformed,
     /// The context names something that no row can have as its id.
+    #[error("the context names something that no row can have as its id")]
     NamedImpossible,
     /// The named restore is missing, deleted, foreign, or points at another run.
+    #[error("the named restore is missing, deleted, foreign, or points at another run")]
     NamedUnavailable,
     /// The context names one restore and another one points at the run.
+    #[error("the context names one restore and another one points at the run")]
     Contested,
     /// The context names none and no restore points at the run.
+    #[error("the context names none and no restore points at the run")]
     NoneFound,
 }
 
