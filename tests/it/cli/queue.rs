@@ -9,8 +9,11 @@ use restore_reconciler::internals::{
 use reconciler_fixtures::Standin;
 
 use super::stage::{File, assert_says, execute, plant, run};
+use crate::console::{Ask, Serving, Settings};
+use crate::support::case::Case;
 use crate::support::cluster;
 use crate::support::roles::grant;
+use crate::support::store::Fixture;
 
 const NOW: &str = "CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER) * 1000";
 
@@ -181,6 +184,49 @@ async fn a_rehearsal_says_what_would_be_refused_and_leaves_no_trace() {
     assert!(document.dry_run && document.rehearsed);
     assert_eq!(document.counts.refused, 1);
     assert_eq!(before, fingerprint(&url).await);
+}
+
+/// Of a verdict that would have been a success, no list that is handed on says so.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_server_refuses_is_rehearsed_and_then_listed_without_its_verdict() {
+    let on = Fixture::postgres().await.with_queue().await;
+    on.plant([Case::proven(1), Case::failed(2)]).await;
+    on.execute("ALTER TABLE operation_runs ADD CHECK (id <> 1 OR status <> 'completed')")
+        .await;
+    let before = on.fingerprint().await;
+    let doctor = run(&on.url, &["doctor", "--rehearse"]).exits(3);
+    doctor.says(
+        &[
+            "The database would refuse a verdict for run 1: cannot close runs: ",
+            "(SQLSTATE 23514)",
+        ],
+        &[],
+    );
+    assert_eq!(on.fingerprint().await, before);
+    run(&on.url, &["sweep"]);
+    let settings = Settings::holding("[console]\nlisten = \"127.0.0.1:0\"");
+    let serving = Serving::start(&on.url, &settings).await;
+    let listed = serving.ask(&Ask::get("/runs.csv")).body;
+    serving.stop().await;
+    let mut table = csv::Reader::from_reader(listed.as_bytes());
+    let columns = table.headers().expect("a header").clone();
+    let rows: Vec<_> = table.records().map(|row| row.expect("a row")).collect();
+    let cell = |run: &str, column: &str| {
+        let row = rows.iter().find(|row| &row[0] == run).expect(run);
+        let at = columns.iter().position(|it| it == column);
+        row[at.expect(column)].to_owned()
+    };
+    assert_eq!(cell("1", "reason_code"), "run.settle_failed");
+    assert!(
+        cell("1", "refusal").contains("(SQLSTATE 23514)"),
+        "{listed}"
+    );
+    for column in ["verdict", "decided_at"] {
+        assert_eq!(cell("1", column), "", "{listed}");
+        assert_ne!(cell("2", column), "", "{listed}");
+    }
+    assert_eq!(cell("1", "outcome"), "pending");
+    assert!(!listed.contains("proof_complete"), "{listed}");
 }
 
 async fn fingerprint(url: &str) -> String {

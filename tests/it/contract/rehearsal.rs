@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use restore_reconciler::internals::storage::Settlement;
+use restore_reconciler::internals::storage::{Settlement, Store, Trust};
 use restore_reconciler::internals::sweep::{Scope, rehearse};
 
 use crate::support::case::Case;
 use crate::support::settled::{refused, run_ids, settling};
-use crate::support::store::{Columns, Fixture, on_both};
+use crate::support::store::{Columns, Fixture, on_both, open_trusting};
 
 on_both!(
     what_would_be_refused_is_said_and_nothing_is_changed,
@@ -27,12 +27,12 @@ async fn everything(on: &Fixture) -> (String, Vec<Vec<Columns>>) {
 
 /// Rehearses these runs, and checks that nothing is another than before.
 async fn rehearsed(on: &Fixture, runs: &[i64]) -> BTreeMap<i64, Settlement> {
+    rehearsed_by(&on.store, on, runs).await
+}
+
+async fn rehearsed_by(store: &Store, on: &Fixture, runs: &[i64]) -> BTreeMap<i64, Settlement> {
     let before = everything(on).await;
-    let settled = on
-        .store
-        .rehearse(&run_ids(runs), &settling())
-        .await
-        .unwrap();
+    let settled = store.rehearse(&run_ids(runs), &settling()).await.unwrap();
     assert_eq!(before, everything(on).await);
     assert_eq!(settled.len(), runs.len(), "each run once");
     let results = settled.into_iter().map(|it| (it.run.0, it.result));
@@ -89,6 +89,69 @@ async fn what_would_be_swallowed_is_said(on: Fixture) {
         error.contains("took the update of run 7 without an error"),
         "{error}"
     );
+}
+
+/// What keeps one verdict, of run 7, out of the platform's tables, and how the server calls it.
+const REFUSALS: [(&str, &str); 5] = [
+    (
+        "23514",
+        "ALTER TABLE operation_runs ADD CHECK (id <> 7 OR status <> 'completed')",
+    ),
+    (
+        "22001",
+        "ALTER TABLE operation_runs ALTER COLUMN outcome TYPE varchar(8)",
+    ),
+    (
+        "23514",
+        "CREATE TABLE logs (LIKE audit_logs INCLUDING DEFAULTS) PARTITION BY LIST (resource_id);
+         DO $$ BEGIN EXECUTE (
+             SELECT format('CREATE TABLE logs_kept PARTITION OF logs FOR VALUES IN (%s)', string_agg(quote_literal(id), ','))
+             FROM (SELECT resource_id FROM audit_logs UNION SELECT one::text FROM generate_series(1, 6) AS one) AS kept (id)
+         ); END $$;
+         INSERT INTO logs SELECT * FROM audit_logs;
+         GRANT SELECT, INSERT ON logs TO reconciler;
+         ALTER TABLE audit_logs RENAME TO logs_before; ALTER TABLE logs RENAME TO audit_logs",
+    ),
+    (
+        "23502",
+        "CREATE DOMAIN tenant AS text NOT NULL;
+         ALTER TABLE audit_logs ADD COLUMN tenant_ref tenant DEFAULT 'one';
+         CREATE FUNCTION forget() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN NEW.tenant_ref := CASE WHEN NEW.resource_id <> '7' THEN NEW.tenant_ref END; RETURN NEW; END $$;
+         CREATE TRIGGER forget BEFORE INSERT ON audit_logs FOR EACH ROW EXECUTE FUNCTION forget()",
+    ),
+    (
+        "42501",
+        "ALTER TABLE operation_runs ENABLE ROW LEVEL SECURITY;
+         CREATE POLICY visible ON operation_runs FOR SELECT USING (true);
+         CREATE POLICY changeable ON operation_runs FOR UPDATE USING (true)
+             WITH CHECK (id <> 7 OR status <> 'completed')",
+    ),
+];
+
+#[tokio::test]
+async fn what_a_server_would_refuse_is_said_with_its_code() {
+    for (code, change) in REFUSALS {
+        let on = Fixture::postgres().await;
+        on.plant((1..=6).map(Case::failed)).await;
+        on.plant([Case::proven(7)]).await;
+        on.execute(change).await;
+        let trust = Trust {
+            row_security: true,
+            ..Trust::default()
+        };
+        let store = open_trusting(&on.url, trust).await;
+        let results = rehearsed_by(&store, &on, &[1, 2, 3, 4, 5, 6, 7]).await;
+        let refusals = results.iter().filter_map(|(run, result)| match result {
+            Settlement::Refused { error, .. } => Some((*run, error)),
+            _ => None,
+        });
+        let refusals: Vec<_> = refusals.collect();
+        let [(7, error)] = refusals[..] else {
+            panic!("{change}: {results:?}")
+        };
+        assert!(error.contains(&format!("(SQLSTATE {code})")), "{error}");
+    }
 }
 
 /// Whoever dies of one would leave no word of it.
