@@ -5,16 +5,23 @@
 //! is nobody else's either.
 
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 use super::stage::{SECRET, assert_says, plant, program, ran};
+use crate::console::{Serving, Settings};
 use crate::support::cluster::{self, Cluster, NOBODY, TestDatabase};
 use crate::support::roles::{self, Purpose, as_role, connect};
+use crate::support::scene::{dismiss, until_answered, until_ready, until_said};
+use crate::support::worker::Worker;
+use crate::work::waiting::until_shown;
 
 /// One more than the last network that a server of this process listens in.
 static STARTED: AtomicU8 = AtomicU8::new(100);
@@ -107,7 +114,7 @@ fn admission() -> String {
 
 /// A worker with a password.
 fn keeper() -> String {
-    format!("CREATE ROLE keeper LOGIN PASSWORD '{SECRET}' IN ROLE reconciler")
+    format!("CREATE ROLE keeper LOGIN PASSWORD '{SECRET}' IN ROLE reconciler, console")
 }
 
 #[tokio::test]
@@ -306,4 +313,44 @@ async fn a_password_comes_from_where_others_look_for_it_and_is_never_said() {
             ran(command.envs(variables.iter().map(|(name, value)| (name, value)))).exits(code);
         assert!(ran.all().contains(said), "{variables:?}: {}", ran.all());
     }
+}
+
+/// One that is wrong is waited for as a server that is down is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_that_is_put_right_later_is_waited_for() {
+    let server = Server::start().await;
+    plant(&server.database.url()).await;
+    assert_says(&server.database.url(), "migrate ⇒ 0");
+    roles::grant(&server.database.url()).await;
+    let url = as_role(&server.url, "keeper").replace("keeper@", "keeper:later@");
+    let worker = Worker::start(&url, None).await;
+    let worker = worker.unwrap_or_else(|why| panic!("{why}"));
+    let settings = Settings::holding("[console]\nlisten = \"127.0.0.1:0\"");
+    let console = Serving::start(&url, &settings).await;
+    let wrong = "(SQLSTATE 28P01)";
+    until_said(&worker, wrong).await;
+    until_answered(&worker, "/readyz", 503).await;
+    until_shown(&console, 503).await;
+    let right = "ALTER ROLE keeper PASSWORD 'later'";
+    server.cluster.execute(right).await;
+    until_ready(&worker).await;
+    until_shown(&console, 200).await;
+    assert_eq!(worker.said().matches(wrong).count(), 1, "{}", worker.said());
+    dismiss(worker).await;
+    console.stop().await;
+}
+
+/// A server that takes the connection and never answers costs as long as the URL says.
+#[tokio::test]
+async fn a_connection_that_is_never_answered_is_given_up_in_time() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a socket");
+    let port = silent.local_addr().expect("an address").port();
+    let url = format!("postgres://keeper@127.0.0.1:{port}/app?sslmode=disable&connect_timeout=1");
+    let since = Instant::now();
+    assert_says(&url, "doctor ⇒ 3 | connection: ");
+    assert!(
+        since.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        since.elapsed()
+    );
 }

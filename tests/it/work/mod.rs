@@ -23,7 +23,7 @@ mod shifts;
 mod sqlite;
 mod ticks;
 mod trace;
-mod waiting;
+pub(crate) mod waiting;
 
 use crate::history::{System, assert_sound};
 use crate::support::scene::{OPEN, Scene, dismiss};

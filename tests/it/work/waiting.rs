@@ -11,7 +11,7 @@ use crate::support::time::eventually;
 use crate::support::worker::{Worker, said_by};
 
 /// Waits until the console answers so.
-async fn until_shown(console: &Serving, wanted: u16) {
+pub(crate) async fn until_shown(console: &Serving, wanted: u16) {
     let is_so = async || (console.ask(&Ask::get("/")).status == wanted).then_some(());
     let state = async || format!("{:?}", console.ask(&Ask::get("/")));
     eventually(is_so, state).await;
@@ -83,6 +83,38 @@ async fn whoever_is_started_first_waits_says_for_what_once_and_goes_on_by_itself
     .await;
 }
 
+/// What the last migration records is all that tells an older schema from this program's.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_schema_is_waited_for_until_it_is_migrated() {
+    let on = Fixture::postgres().await.with_queue().await;
+    let (recorded, latest) = (
+        "reconciler.migrations",
+        "(SELECT max(version) FROM reconciler.migrations)",
+    );
+    on.execute(&format!(
+        "CREATE TABLE reconciler.latest AS SELECT * FROM {recorded} WHERE version = {latest};
+         DELETE FROM {recorded} WHERE version = {latest}"
+    ))
+    .await;
+    let worker = Worker::start(&on.url_of(Purpose::Worker), None).await;
+    let worker = worker.unwrap_or_else(|why| panic!("{why}"));
+    let settings = Settings::holding("[console]\nlisten = \"127.0.0.1:0\"");
+    let console = Serving::start(&on.url_of(Purpose::Console), &settings).await;
+    let older = "our schema is not in this database, or is older than this program";
+    until_said(&worker, older).await;
+    until_answered(&worker, "/readyz", 503).await;
+    until_shown(&console, 503).await;
+    on.execute(&format!(
+        "INSERT INTO {recorded} SELECT * FROM reconciler.latest"
+    ))
+    .await;
+    until_ready(&worker).await;
+    until_shown(&console, 200).await;
+    assert_eq!(worker.said().matches(older).count(), 1, "{}", worker.said());
+    dismiss(worker).await;
+    console.stop().await;
+}
+
 /// Whatever is done to the server, this leads nowhere.
 #[tokio::test]
 async fn a_url_that_cannot_be_followed_ends_the_process_at_once() {
@@ -101,11 +133,16 @@ async fn a_database_that_is_created_later_is_waited_for() {
     let url = on.url_of(Purpose::Worker).replacen(&database, &later, 1);
     let worker = Worker::start(&url, None).await;
     let worker = worker.unwrap_or_else(|why| panic!("{why}"));
+    let settings = Settings::holding("[console]\nlisten = \"127.0.0.1:0\"");
+    let console = Serving::start(&url, &settings).await;
     until_said(&worker, "does not exist (SQLSTATE 3D000)").await;
+    until_shown(&console, 503).await;
     on.execute_as_superuser(&format!("CREATE DATABASE {later}"))
         .await;
     until_said(&worker, "does not hold the platform's tables").await;
+    until_shown(&console, 503).await;
     dismiss(worker).await;
+    console.stop().await;
     on.execute_as_superuser(&format!("DROP DATABASE {later} WITH (FORCE)"))
         .await;
 }
