@@ -204,7 +204,7 @@ async fn what_eloquent_writes_is_judged_by_a_worker_with_the_documented_grants()
 async fn everything_works(on: &Fixture, failed: i64, executing: i64) {
     let (failed_run, executing_run) = (failed.to_string(), executing.to_string());
     let drop_letter = ["queue", "drop", &executing_run, "--reason", "seen"];
-    let verbs: [(&[&str], i32); 16] = [
+    let verbs: [(&[&str], i32); 21] = [
         (&["doctor"], 0),
         (&["sweep", "--dry-run"], 0),
         (&["explain", &failed_run], 10),
@@ -218,10 +218,26 @@ async fn everything_works(on: &Fixture, failed: i64, executing: i64) {
         (&["runs", "--undecided", "--orphaned"], 0),
         (&["wait", &failed_run, "--timeout", "5s"], 10),
         (&["opinions"], 0),
+        (&["ledger", "list"], 0),
+        (&["ledger", "show", &failed_run], 0),
+        (&["ledger", "verify"], 0),
+        // It would, and says so.
+        (&["forget", "--workspace", "1"], 1),
+        (&["uninstall"], 0),
         (&["grants", "worker", "--to", "reconciler"], 0),
         (&["migrate", "--status"], 0),
         (&["migrate"], 0),
     ];
+    let (_, help) = said_by(&on.url, &["--help"]).await;
+    // The last group asks no database; `work` and `serve` follow below.
+    let of_database = help.split("\nThis program:").next().expect("a part");
+    let named = of_database
+        .lines()
+        .filter_map(|line| line.strip_prefix("  "));
+    let named = named.filter_map(|line| line.split(' ').next());
+    let tried: BTreeSet<&str> = verbs.iter().map(|(verb, _)| verb[0]).collect();
+    let untried: Vec<&str> = named.filter(|verb| !tried.contains(verb)).collect();
+    assert_eq!(untried, ["work", "serve"], "{help}");
     for (verb, expected) in verbs {
         let (code, said) = said_by(&on.url, verb).await;
         assert_eq!(code, Some(expected), "{verb:?}: {said}");
@@ -264,11 +280,21 @@ async fn everything_works(on: &Fixture, failed: i64, executing: i64) {
         "/restores",
         "/find",
         "/reasons",
-        "/api/v1/posture",
-        "/api/v1/status",
         "/api/v1/openapi.json",
     ] {
         assert_eq!(console.ask(&Ask::get(page)).status, 200, "{page}");
+    }
+    let described = console.ask(&Ask::get("/api/v1/openapi.json")).json();
+    let paths = described["paths"].as_object().expect("paths");
+    let read = paths.iter().filter(|(_, path)| path["get"].is_object());
+    let restore = format!("SELECT id FROM restore_runs WHERE operation_run_id = {failed}");
+    let restore = on.count(&restore).await.to_string();
+    for (path, _) in read {
+        let path = path
+            .replace("{run}", &failed_run)
+            .replace("{restore}", &restore);
+        let answer = console.ask(&Ask::get(&path));
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
     }
     let said = console.stop().await;
     assert!(!said.contains("permission denied"), "{said}");

@@ -156,6 +156,10 @@ async fn roles_made_by_grants_alone_do_all_that_they_are_for() {
     let printed = said(&url, "grants worker --to somebody", 0).stdout;
     let printed = printed.replace("\n   ", "");
     assert!(printed.contains(&path), "{printed}");
+    // What is well is told to whoever asks for it.
+    let quiet = said(&url, "doctor", 0).all();
+    assert!(!quiet.contains("Good ("), "{quiet}");
+    said(&url, "--verbose doctor", 0).says(&["Good ("], &[]);
     // Whoever only looks is never told to write.
     let console = Purpose::Console.url(&url);
     let examined = said(&console, "doctor --verbose", 0).all();
@@ -490,6 +494,11 @@ async fn what_keeps_requests_from_being_queued_is_said() {
             "",
         ),
         (
+            "REVOKE INSERT ON apalis.jobs FROM migrator",
+            "which lacks INSERT",
+            "",
+        ),
+        (
             "REVOKE USAGE ON SCHEMA public FROM migrator, PUBLIC",
             "which lacks USAGE",
             "GRANT USAGE ON SCHEMA public TO reconciler",
@@ -501,7 +510,7 @@ async fn what_keeps_requests_from_being_queued_is_said() {
         ),
     ] {
         assert!(is_asked(&mut platform).await, "before {breaks}");
-        execute(&owner, breaks.to_owned()).await;
+        execute(&url, breaks.to_owned()).await;
         assert!(!is_asked(&mut platform).await, "{breaks}");
         let Document::Doctor(found) = said(&url, "doctor --output json", 3).document() else {
             panic!("{breaks}")
@@ -516,9 +525,9 @@ async fn what_keeps_requests_from_being_queued_is_said() {
         // A superuser's part is not taken here: to pass by row security is another way out.
         let action = check.action.expect("a statement");
         if action.starts_with("GRANT") {
-            execute(&owner, action).await;
+            execute(&url, action).await;
         }
-        execute(&owner, mends.to_owned()).await;
+        execute(&url, mends.to_owned()).await;
         said(&url, "doctor", 0);
     }
     assert!(is_asked(&mut platform).await);

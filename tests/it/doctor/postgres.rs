@@ -259,10 +259,10 @@ async fn a_schema_that_this_role_may_not_create_is_for_another_to_migrate() {
 async fn what_keeps_a_role_from_working_is_a_problem_with_the_statement_that_ends_it() {
     let beside =
         "CREATE SCHEMA \"Tenant Atlas\"; ALTER TABLE operation_runs SET SCHEMA \"Tenant Atlas\";
-         GRANT USAGE ON SCHEMA \"Tenant Atlas\" TO migrator; SELECT reconciler.bind('Tenant Atlas')";
+         GRANT USAGE ON SCHEMA \"Tenant Atlas\" TO migrator, reconciler; SELECT reconciler.bind('Tenant Atlas')";
     let read_only = "ALTER ROLE {role} SET default_transaction_read_only = on";
     for (subject, cause) in [("search path", beside), ("writes", read_only)] {
-        let (on, role) = prepared_with_role("SUPERUSER LOGIN").await;
+        let (on, role) = prepared_with_role("LOGIN IN ROLE reconciler").await;
         let cause = cause.replace("{role}", &role.quoted);
         if subject == "writes" {
             on.execute_as_superuser(&cause).await;
