@@ -388,18 +388,18 @@ fn written(row: &LedgerRow, reviewed: Option<&Reviewed>) -> (Option<Timestamp>, 
 }
 
 /// A map whose values are read where they are asked for.
-type RawMap<'a> = BTreeMap<String, &'a RawValue>;
+type WrittenKeys<'a> = BTreeMap<String, &'a RawValue>;
 
 /// What is ours of a run's context.
 #[derive(Deserialize)]
 struct RunContext<'a> {
     #[serde(borrow)]
-    reconciliation: RawMap<'a>,
+    reconciliation: WrittenKeys<'a>,
 }
 
 /// The first key of these under which something else is found, or nothing. Sentences are not compared: another version may
 /// have worded them otherwise.
-fn other_key<'e>(expected: &'e Value, found: &RawMap<'_>) -> Option<&'e str> {
+fn other_key<'e>(expected: &'e Value, found: &WrittenKeys<'_>) -> Option<&'e str> {
     let is_other = |key: &str, value: &Value| {
         let found = found.get(key).map(|raw| serde_json::from_str(raw.get()));
         found.and_then(Result::ok).as_ref() != Some(value)

@@ -252,7 +252,7 @@ impl Reader {
         let find = statement!("read the ledger", postgres "find_exported");
         let mut after = 0;
         loop {
-            let values = values![workspace, after, since, LEAVES_TOGETHER];
+            let values = values![workspace, after, since, PLACES_TOGETHER];
             let found: Vec<(Option<i64>, Option<i64>)> =
                 self.database.read_all(find, values).await?;
             match found[..] {

@@ -149,7 +149,7 @@ fn changed() -> Failure {
 }
 
 /// What was written, and which of its verdicts do not have the leaf that follows from them.
-struct Written {
+struct WrittenExport {
     manifest: Manifest,
     disagree: u64,
     disagreements: Vec<Disagreement>,
@@ -162,7 +162,7 @@ async fn write(
     mut proofs: MadeProofs,
     file: File,
     unwritten: impl Fn() -> Failure,
-) -> anyhow::Result<Written> {
+) -> anyhow::Result<WrittenExport> {
     let last = checkpoints
         .last()
         .and_then(|it| ReadCheckpoint::read(&it.note));
@@ -208,7 +208,7 @@ async fn write(
     let (mut written, manifest) = export.finish().with_context(&unwritten)?;
     let flushed = written.flush().and_then(|()| written.get_ref().sync_all());
     flushed.with_context(&unwritten)?;
-    Ok(Written {
+    Ok(WrittenExport {
         manifest,
         disagree,
         disagreements,
@@ -217,7 +217,7 @@ async fn write(
 
 fn show(
     file: String,
-    written: Written,
+    written: WrittenExport,
     signed_by: Vec<String>,
     screen: &mut Screen,
 ) -> anyhow::Result<Exit> {

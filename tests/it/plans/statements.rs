@@ -141,7 +141,7 @@ pub(super) const STATEMENTS: &[Statement] = &[
     // Leaves that are read at once, each with its position.
     reads("load_leaves", LEAVES),
     reads("load_unsealed", 2 * 200),
-    reads("find_exported", LEAVES),
+    reads("find_exported", PLACES),
     // One place more, for the leaf before the first.
     reads("walk_exported", PLACES + 1),
     reads("insert_leaves", NONE),
