@@ -90,11 +90,11 @@ impl<W: Write + Seek> ExportWriter<W> {
         })
     }
 
-    /// Adds the next verdict.
+    /// Adds the next verdict, and whether its leaf follows from it: of one that was changed the report says that alone.
     ///
     /// # Errors
     /// Where the file takes no more.
-    pub fn add(&mut self, entry: &ExportEntry) -> Result<(), ExportWriteError> {
+    pub fn add(&mut self, entry: &ExportEntry, follows: bool) -> Result<(), ExportWriteError> {
         let mut line = canonicalise(entry)?.text;
         line.push('\n');
         count(&mut self.bytes, &line, TEXT_BYTES_MAX)?;
@@ -102,7 +102,7 @@ impl<W: Write + Seek> ExportWriter<W> {
         self.verdicts.update(line.as_bytes());
         self.manifest.verdicts += 1;
         self.manifest.erased += u64::from(entry.is_erased());
-        self.report.add(entry);
+        self.report.add(entry, follows);
         Ok(())
     }
 

@@ -17,6 +17,7 @@ use std::pin::pin;
 
 use futures_util::TryStreamExt as _;
 use reconciler_jobs::quantity;
+use reconciler_jobs::restore_execute::canonical::digest_of;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -376,11 +377,19 @@ fn doubt_of(place: &LedgerPlace, leaf: Option<[u8; 32]>, made: Option<[u8; 32]>)
     let position = place.row.position.unwrap_or_default();
     let seal = place.make_seal();
     let is_other_seal = place.facts_seal.is_some() && seal.is_some() && seal != place.facts_seal;
+    let verdict = &place.row.verdict;
+    let has_other_facts = verdict
+        .facts
+        .as_ref()
+        .is_some_and(|facts| digest_of(facts) != verdict.facts_digest);
     let finding = if made.is_some() && made == leaf {
-        if !is_other_seal {
+        if has_other_facts {
+            "has other facts than its leaf was made of"
+        } else if is_other_seal {
+            "has another salt of its facts than its leaf was made of"
+        } else {
             return None;
         }
-        "has another salt of its facts than its leaf was made of"
     } else if !place.has_position {
         "is gone, with its position"
     } else if !place.is_there {

@@ -52,8 +52,8 @@ impl ExportReport {
         }
     }
 
-    /// Adds the next verdict.
-    pub(super) fn add(&mut self, entry: &ExportEntry) {
+    /// Adds the next verdict, of which its leaf follows or does not.
+    pub(super) fn add(&mut self, entry: &ExportEntry, follows: bool) {
         let Some(verdict) = &entry.leaf.verdict else {
             self.gone += 1;
             return;
@@ -61,7 +61,7 @@ impl ExportReport {
         let named = verdict.environment.clone().unwrap_or_default();
         let place = (named.len(), named);
         let environment = self.environments.entry(place).or_default();
-        let told = told(entry, verdict);
+        let told = told(entry, verdict, follows);
         *environment
             .counts
             .entry((told.outcome, told.word))
@@ -125,7 +125,7 @@ struct Told {
     cells: [String; 4],
 }
 
-fn told(entry: &ExportEntry, verdict: &ExportVerdict) -> Told {
+fn told(entry: &ExportEntry, verdict: &ExportVerdict, follows: bool) -> Told {
     let decision = entry.decision.as_deref().unwrap_or_default();
     let reviewed = entry.facts.as_deref().map(|facts| {
         review(&Recorded {
@@ -145,6 +145,7 @@ fn told(entry: &ExportEntry, verdict: &ExportVerdict) -> Told {
     let altered = |why: String| untold(ALTERED, ALTERED, why);
     let unjudged = |why| untold("not judged again", &verdict.outcome, why);
     match reviewed {
+        _ if !follows => altered("It is not the one that its leaf was made of.".to_owned()),
         None | Some(Err(Doubt::OtherRuleset(_))) if !verdict.says(decision) => {
             altered("Outcome and reason are not those of its decision.".to_owned())
         }

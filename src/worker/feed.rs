@@ -91,7 +91,8 @@ pub(super) async fn keep_sealing(shared: Arc<Shared>, made: mpsc::Sender<Checkpo
                 is_failing = false;
                 is_late = sealed.waited >= LATE;
                 if is_late {
-                    pause = PAUSE_MIN;
+                    // As long as it took: half of the time is left to settlements, even to a ledger that has all its leaves to make.
+                    pause = since_start.elapsed().max(PAUSE_MIN);
                 } else if sealed.leaves < BATCH_LEAVES as usize {
                     pause = pause.max(LOOK_EVERY);
                 }
@@ -106,6 +107,8 @@ pub(super) async fn keep_sealing(shared: Arc<Shared>, made: mpsc::Sender<Checkpo
             }
             Err(error) => {
                 pause = pause.max(LOOK_EVERY);
+                // It may have been too much at once.
+                is_late = false;
                 tell_failure(&shared, UNSEALED, &error, &mut is_failing);
             }
         }

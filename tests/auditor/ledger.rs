@@ -279,7 +279,7 @@ impl Ledger {
         let (file, since) = (Cursor::new(Vec::new()), self.since.clone());
         let mut writer = ExportWriter::begin(file, of, since, self.checkpoints.clone()).unwrap();
         for entry in &self.entries {
-            writer.add(entry).unwrap();
+            writer.add(entry, true).unwrap();
         }
         writer.finish().unwrap().0.into_inner()
     }

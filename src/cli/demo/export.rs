@@ -56,7 +56,7 @@ pub(super) async fn export_demo(reader: &Reader, to: impl Write + Seek) -> anyho
     let of = (origin, workspace.to_string());
     let mut export = ExportWriter::begin(to, of, None, checkpoints)?;
     for (place, proof) in places.iter().zip(made.leaves()) {
-        export.add(&entry_of(place, &proof)?)?;
+        export.add(&entry_of(place, &proof)?, true)?;
     }
     export.finish()?.0.flush()?;
     Ok(key.public)

@@ -192,13 +192,15 @@ async fn write(
     while let Some(places) = parts.try_next().await? {
         for place in places {
             let proof = proofs.next().ok_or_else(changed)?;
-            if let Some(found) = disagreement_of(&place, leaf_again(&place)) {
+            let found = disagreement_of(&place, leaf_again(&place));
+            let follows = found.is_none();
+            if let Some(found) = found {
                 disagree += 1;
                 let has_room = disagreements.len() < DISAGREEMENTS_MAX;
                 disagreements.extend(has_room.then_some(found));
             }
             export
-                .add(&entry_of(&place, &proof)?)
+                .add(&entry_of(&place, &proof)?, follows)
                 .with_context(&unwritten)?;
         }
     }

@@ -1,9 +1,11 @@
 //! What was judged, as an auditor gets it: both verifiers read it without the database, and see a changed byte.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read as _;
 use std::process::Command;
 
 use tempfile::TempDir;
+use zip::ZipArchive;
 
 use super::{judge, judged, key, seal_all};
 use crate::cli::stage::{assert_says, run};
@@ -99,6 +101,9 @@ async fn what_was_changed_after_its_leaf_is_named_when_it_is_exported() {
     seal_all(&on, 10, Some(&signer)).await;
     let changed = "SET session_replication_role = replica; UPDATE reconciler.ledger SET worker = 'x' WHERE operation_run_id = 1";
     on.execute_as_superuser(changed).await;
+    let changed = "SET session_replication_role = replica; UPDATE reconciler.ledger_facts SET facts = replace(facts, 'completed', 'cancelled')
+        WHERE decision_id = (SELECT decision_id FROM reconciler.ledger WHERE operation_run_id = 2)";
+    on.execute_as_superuser(changed).await;
     let directory = TempDir::new().expect("a directory");
     let file = directory.path().join("export.zip").display().to_string();
     let home = HOME.0.to_string();
@@ -107,11 +112,18 @@ async fn what_was_changed_after_its_leaf_is_named_when_it_is_exported() {
         &[
             "run 1, workspace ",
             "is not the one that its leaf was made of",
-            "1 of them are not those that their leaves were made of",
+            "run 2, workspace ",
+            "has other facts than its leaf was made of",
+            "2 of them are not those that their leaves were made of",
         ],
         &[],
     );
     check(&file, &public, 3);
+    let mut archive = ZipArchive::new(File::open(&file).expect("a file")).expect("an archive");
+    let mut page = String::new();
+    let mut report = archive.by_name("report.html").expect("a report");
+    report.read_to_string(&mut page).expect("a page");
+    assert_eq!(page.matches("<td>record altered</td>").count(), 2, "{page}");
 }
 
 #[tokio::test]
