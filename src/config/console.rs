@@ -322,6 +322,20 @@ pub(crate) fn is_token_name(name: &str) -> bool {
         && !name.contains(TOKEN_PREFIX)
 }
 
+/// The user of the operating system as whom this process runs: his name, or his number where the list of this machine has
+/// none for it.
+pub fn user_name() -> String {
+    let uid = rustix::process::getuid().as_raw().to_string();
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let named = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1) == Some(uid.as_str())).then_some(name)
+    });
+    let named = named.filter(|name| is_token_name(name));
+    named.map_or_else(|| format!("uid {uid}"), str::to_owned)
+}
+
 /// What whoever comes in this way sees.
 fn workspaces_of(table: &toml::Table) -> Result<Reach, String> {
     table.get("workspaces").and_then(read_reach).ok_or_else(|| {

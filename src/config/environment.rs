@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use reconciler_jobs::trace::TraceContext;
 
-use super::console::is_token_name;
 use super::database_url::{DatabaseUrl, DatabaseUrlError};
 use super::error::ConfigError;
 use super::passfile::{PASS_FILE_VARIABLE, password_in, read_text};
@@ -340,18 +339,4 @@ impl Given {
         })?;
         Ok(text.trim_end_matches(['\n', '\r']).to_owned())
     }
-}
-
-/// The user of the operating system as whom this process runs: his name, or his number where the list of this machine has
-/// none for it.
-pub fn user_name() -> String {
-    let uid = rustix::process::getuid().as_raw().to_string();
-    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let named = users.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        (fields.nth(1) == Some(uid.as_str())).then_some(name)
-    });
-    let named = named.filter(|name| is_token_name(name));
-    named.map_or_else(|| format!("uid {uid}"), str::to_owned)
 }

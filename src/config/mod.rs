@@ -43,11 +43,11 @@ use toml::de::DeTable;
 pub use capability::Capability;
 pub use checkpoints::Checkpoints;
 pub(crate) use console::is_token_name;
-pub use console::{All, Console, Proxy, Reach, TOKEN_PREFIX, Token};
+pub use console::{All, Console, Proxy, Reach, TOKEN_PREFIX, Token, user_name};
 pub use database::Database;
 pub use database_url::DatabaseUrl;
 pub use environment::{
-    CONFIG_VARIABLE, DATABASE_URL_VARIABLE, Environment, LISTEN_URL_VARIABLE, Terminal, user_name,
+    CONFIG_VARIABLE, DATABASE_URL_VARIABLE, Environment, LISTEN_URL_VARIABLE, Terminal,
 };
 pub use error::{ConfigError, FILE_BYTES_MAX};
 pub(crate) use fields::nearest;

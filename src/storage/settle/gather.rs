@@ -106,8 +106,7 @@ fn linked_ask(run: &RunFacts, candidates: &HashMap<RunId, Vec<CandidateRow>>) ->
     match link::resolve(run, &rows) {
         Ok(restore) => Some(ask.about(restore)),
         Err(gap) => {
-            let run = run.id;
-            tracing::debug!({ { RUN_ID } = run.0 }, "no restore can be tied to run {run}: {gap}");
+            tracing::debug!({ { RUN_ID } = run.id.0, %gap }, "no restore can be tied to this run");
             None
         }
     }

@@ -101,8 +101,8 @@ async fn what_was_changed_after_its_leaf_is_named_when_it_is_exported() {
     seal_all(&on, 10, Some(&signer)).await;
     let changed = "SET session_replication_role = replica; UPDATE reconciler.ledger SET worker = 'x' WHERE operation_run_id = 1";
     on.execute_as_superuser(changed).await;
-    let changed = "SET session_replication_role = replica; UPDATE reconciler.ledger_facts SET facts = replace(facts, 'completed', 'cancelled')
-        WHERE decision_id = (SELECT decision_id FROM reconciler.ledger WHERE operation_run_id = 2)";
+    let changed = "SET session_replication_role = replica; UPDATE reconciler.ledger_facts SET facts = facts || ' '
+        WHERE facts_digest = (SELECT decode(facts_digest, 'hex') FROM reconciler.ledger WHERE operation_run_id = 2)";
     on.execute_as_superuser(changed).await;
     let directory = TempDir::new().expect("a directory");
     let file = directory.path().join("export.zip").display().to_string();

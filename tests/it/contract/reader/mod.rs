@@ -487,6 +487,16 @@ async fn a_run_is_not_executed_where_its_own_restore_is_prepared(on: Fixture) {
         let longest = open.running.is_some_and(|it| it.run == RunId(run));
         assert_eq!((open.runs, open.not_executed, longest), expected, "{name}");
     }
+    let gone = on.either("1", "now()");
+    on.execute(&format!(
+        "UPDATE managed_environments SET deleted_at = {gone} WHERE id > 60000"
+    ))
+    .await;
+    let orphaned = reader.load_orphaned(None, 100).await.unwrap();
+    let orphaned = orphaned.iter().map(|it| it.environment.0);
+    let expected = (60_001..).zip(PREPARED);
+    let expected = expected.filter_map(|(id, (_, is_prepared, _))| (!is_prepared).then_some(id));
+    assert!(orphaned.eq(expected));
 }
 
 /// Open runs of an environment: status, and how many seconds ago each was created and started, as [`ago`] has it. A star is
@@ -533,9 +543,9 @@ async fn a_run_is_open_for_too_long_or_not_wherever_that_is_said(on: Fixture) {
             sql.push(format!(
                 "INSERT INTO operation_runs
                      (id, workspace_id, managed_environment_id, type, status, outcome, context, summary_counts, created_at,
-                      started_at)
+                      started_at, initiator_name, run_identity_hash)
                  VALUES ({id}, {home}, {environment}, 'restore.execute', '{status}', 'pending', '{{}}', '{{}}', {created},
-                         {started});"
+                         {started}, 'Ada', '{id}');"
             ));
         }
     }
@@ -561,16 +571,6 @@ async fn a_run_is_open_for_too_long_or_not_wherever_that_is_said(on: Fixture) {
         });
         assert_eq!(is_any, expected.is_some(), "{runs:?}");
     }
-    let gone = on.either("1", "now()");
-    on.execute(&format!(
-        "UPDATE managed_environments SET deleted_at = {gone} WHERE id > 60000"
-    ))
-    .await;
-    let orphaned = reader.load_orphaned(None, 100).await.unwrap();
-    let orphaned = orphaned.iter().map(|it| it.environment.0);
-    let expected = (60_001..).zip(PREPARED);
-    let expected = expected.filter_map(|(id, (_, is_prepared, _))| (!is_prepared).then_some(id));
-    assert!(orphaned.eq(expected));
 }
 
 /// Backup sets of an environment, of which the first finished last: status, and how many seconds ago. The first has the
