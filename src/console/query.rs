@@ -8,6 +8,7 @@ use std::str::FromStr;
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
+use jiff::fmt::temporal::Pieces;
 use jiff::{SignedDuration, Timestamp};
 use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
 use reconciler_jobs::reading::posture::{Posture, PostureReason};
@@ -602,10 +603,12 @@ fn flag(name: &'static str, value: Option<&str>) -> Result<bool, QueryError> {
 /// What a moment in an address looks like.
 const A_MOMENT: &str = "a moment such as 2026-11-21T08:00:00Z";
 
-/// A moment at which something can have been created.
+/// A moment. Before 1970 nothing was created, and what lies beyond all moments is as late as the last of them.
 fn moment(text: &str) -> Option<Timestamp> {
-    let at: Timestamp = text.parse().ok()?;
-    (at >= Timestamp::UNIX_EPOCH).then_some(at)
+    let pieces = Pieces::parse(text).ok()?;
+    let at = pieces.date().to_datetime(pieces.time()?);
+    let at = pieces.to_numeric_offset()?.to_timestamp(at);
+    Some(at.unwrap_or(Timestamp::MAX).max(Timestamp::UNIX_EPOCH))
 }
 
 fn age(name: &'static str, value: Option<&str>) -> Result<Option<SignedDuration>, QueryError> {
@@ -672,6 +675,15 @@ mod tests {
         let [first, now] =
             ["2026-11-21T06:00:00Z", "2026-11-28T06:00:00Z"].map(|it| moment(it).unwrap());
         let (early, late) = (filter(first), filter(now));
+        assert_eq!(
+            moment("0060-04-13T13:03:36.6231Z"),
+            Some(Timestamp::UNIX_EPOCH)
+        );
+        assert_eq!(moment("9999-12-31T23:59:59Z"), Some(Timestamp::MAX));
+        assert_eq!(
+            [moment("2026-11-21"), moment("2026-11-21T08:00:00")],
+            [None, None]
+        );
         assert_eq!(early.created_from, query.created_from);
         assert_eq!(early.created_before, moment("2026-11-21T04:30:00Z"));
         assert_eq!(late.created_from, Some(first));

@@ -164,9 +164,7 @@ impl EnvironmentPosture {
         match self.cause {
             Some(Cause::NotJudged) => "The latest restore has ended, and is not judged yet.",
             Some(Cause::NoVerdict) => "The latest restore completed, and no verdict is about it.",
-            Some(Cause::NoRun) => {
-                "The latest restore completed, and no operation that can be seen is tied to it."
-            }
+            Some(Cause::NoRun) => "The latest restore completed; no operation of it is seen.",
             Some(Cause::Nothing) => "The latest restore completed without visible issues.",
             _ => self.reason.summary(),
         }
