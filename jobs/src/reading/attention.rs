@@ -273,7 +273,7 @@ fn of_clearance(seen: &SeenRestore<'_>) -> Option<Cause> {
     let has = |gap| gaps.contains(&gap);
     if has(ReasonCode::FailureRecorded) {
         Some(Cause::FailureRecorded)
-    } else if is_blocked(seen) {
+    } else if gaps.iter().copied().any(ReasonCode::is_blocker) {
         Some(Cause::BlockerRecorded)
     } else {
         has(ReasonCode::ClearanceUnreadable).then_some(Cause::RecordUnreadable)
