@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use reconciler_jobs::json::Column;
 use reconciler_jobs::restore_execute::canonical::digest_of;
-use reconciler_jobs::restore_execute::record::{FAILURE_SUMMARY_MAX, SUPERSEDED_BYTES_MAX};
+use reconciler_jobs::restore_execute::record::{FAILURE_SUMMARY_MAX, SUPERSEDED_BYTES_MAX, traces};
 use reconciler_jobs::stamp::Stamp;
 use serde_json::{Value, json as value};
 
@@ -420,4 +420,21 @@ fn nothing_personal_and_nothing_of_the_provider_is_written() {
     let audit = serde_json::to_string(&record.audit).unwrap();
     assert!(!audit.contains(secret) && !record.run.context.get().contains(secret));
     assert!(!record.ledger.facts.contains(secret) && !record.ledger.decision.contains(secret));
+}
+
+/// By its traces a verdict is found again in its run, so they are what it wrote there, and a deferred decision has none.
+#[test]
+fn the_traces_of_a_verdict_are_what_it_wrote() {
+    let proven = Case::proven();
+    let mut lacking = Case::proven();
+    lacking.audits.clear();
+    for case in [proven, lacking] {
+        let (record, facts) = (case.record().unwrap(), case.facts());
+        let digest = &record.ledger.facts_digest;
+        let found = traces(&facts, &case.decide(), digest, record.ledger.source).unwrap();
+        assert_eq!(found, (record.run.completed_at, reconciliation(&case)));
+    }
+    let mut waits = Case::proven();
+    waits.restore.status = "running".to_owned();
+    assert_eq!(traces(&waits.facts(), &waits.decide(), "", "sweep"), None);
 }

@@ -282,6 +282,16 @@ pub(super) fn waiting_rows() -> Vec<Row> {
         });
         rows.push(row);
     }
+    let waiting = WAITING.each(
+        "a blocker, the hour is not over, and the status is",
+        "draft scoped checked previewed pending",
+        |case, status| {
+            queued(case);
+            case.restore.status = status.to_owned();
+            case.restore.updated_at = at("11:30:00");
+        },
+    );
+    rows.extend(waiting.into_iter().map(|row| row.again("12:30:00")));
     rows.extend(STOPPED.each(
         "a blocker, the hour is over, and the status is",
         "draft scoped checked previewed pending",
@@ -420,6 +430,23 @@ pub(super) fn stopped_and_failed_rows() -> Vec<Row> {
             case.items(r#"{"101":{"status":"failed"},"102":{"status":"exploded"}}"#);
         }),
     ]);
+    rows.extend(NOTHING_APPLIED.each(
+        "ended in part, and nothing was applied at all",
+        "partial completed_with_errors",
+        |case, value| {
+            case.nothing_applied();
+            status(case, value);
+        },
+    ));
+    rows.extend(ITEMS_MIXED.each(
+        "ended in part, and a requested item has no row",
+        "partial completed_with_errors",
+        |case, value| {
+            case.one_item(r#"{"status":"applied"}"#);
+            case.restore.requested_items = json("[101,102]");
+            status(case, value);
+        },
+    ));
     rows.extend(ITEMS_MIXED.each(
         "ended in part, although every item was applied",
         "partial completed_with_errors",

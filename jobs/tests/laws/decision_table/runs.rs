@@ -31,6 +31,12 @@ pub(super) fn run_rows() -> Vec<Row> {
         }),
     );
     rows.push(
+        UNSUPPORTED_TYPE.row("another type, in a status that nobody knows", |case| {
+            case.run.run_type = "policy.sync".to_owned();
+            case.run.status = "processing".to_owned();
+        }),
+    );
+    rows.push(
         ALREADY_TERMINAL.row("run is completed already, whatever else is wrong", |case| {
             case.run.status = "completed".to_owned();
             case.run.context = json("\"text\"");
@@ -44,6 +50,12 @@ pub(super) fn run_rows() -> Vec<Row> {
     rows.push(SUCCEEDED.row("run is queued", |case| {
         case.run.status = "queued".to_owned();
     }));
+    rows.push(
+        RUN_STATUS_UNKNOWN.row("run status unknown, whatever else is wrong", |case| {
+            case.run.status = "processing".to_owned();
+            case.run.context = json("\"text\"");
+        }),
+    );
     rows
 }
 
@@ -197,6 +209,10 @@ pub(super) fn scope_rows() -> Vec<Row> {
         UNAVAILABLE.row("the restore's environment is another one", |case| {
             case.restore.environment_id = EnvironmentId(9);
         }),
+        UNAVAILABLE.row("a preview for another environment", |case| {
+            scoped(case, r#"{"managed_environment_id":9}"#);
+            case.restore.is_dry_run = Some(true);
+        }),
         UNAVAILABLE.row("the run is workspace housekeeping", |case| {
             case.run.environment_id = None;
             case.run.context = json(r#"{"restore_run_id":7}"#);
@@ -230,6 +246,10 @@ pub(super) fn intent_and_execution_rows() -> Vec<Row> {
                 case.restore.is_dry_run = Some(true);
             })
             .gaps("restore.preview_only"),
+        PREVIEW_ONLY.row("a preview in a status that nobody knows", |case| {
+            case.restore.is_dry_run = Some(true);
+            case.restore.status = "rolled_back".to_owned();
+        }),
         PREVIEW_ONLY.row("is_dry_run is null", |case| {
             case.restore.is_dry_run = None;
         }),
@@ -258,6 +278,14 @@ pub(super) fn intent_and_execution_rows() -> Vec<Row> {
             case.restore.status = "rolled_back".to_owned();
             case.restore.failure_reason = Some("missing_capability".to_owned());
         }),
+        STATUS_UNKNOWN.row(
+            "nor does a blocker decide where nothing was applied",
+            |case| {
+                case.restore.status = "rolled_back".to_owned();
+                case.restore.failure_reason = Some("missing_capability".to_owned());
+                case.nothing_applied();
+            },
+        ),
     ];
     rows.extend(NOT_EXECUTED.each(
         "status before execution",
