@@ -1,4 +1,4 @@
--- load_standings: what is remembered of runs in any state, without their documents.
+-- load_standings: what is remembered of runs in any state, without their documents, and not of others that had an id.
 SELECT
     run.id AS run,
     run.workspace_id AS workspace,
@@ -19,7 +19,15 @@ SELECT
     watch.look_again_at AS watch_look_again_at,
     watch.error AS watch_error
 FROM operation_runs AS run
-LEFT JOIN reconciler.attempts AS attempt ON attempt.operation_run_id = run.id
-LEFT JOIN reconciler.watch_list AS watch ON watch.operation_run_id = run.id
+LEFT JOIN reconciler.attempts AS attempt
+  ON attempt.operation_run_id = run.id
+ AND attempt.workspace_id = run.workspace_id
+ AND (attempt.managed_environment_id = run.managed_environment_id) IS NOT FALSE
+ AND (attempt.run_created_at = run.created_at) IS NOT FALSE
+LEFT JOIN reconciler.watch_list AS watch
+  ON watch.operation_run_id = run.id
+ AND watch.workspace_id = run.workspace_id
+ AND (watch.managed_environment_id = run.managed_environment_id) IS NOT FALSE
+ AND (watch.run_created_at = run.created_at) IS NOT FALSE
 WHERE run.id = ANY ($1::bigint[])
 ORDER BY run.id

@@ -34,6 +34,7 @@ on_both!(
     only_dead_letters_are_dropped,
     whoever_acts_is_on_record_with_what_came_of_it,
     what_was_known_before_a_run_starts_over_stays_known,
+    what_is_remembered_of_another_run_with_the_id_is_not_this_ones,
 );
 
 /// Remembers settlements of a run that never ended.
@@ -348,6 +349,42 @@ async fn a_dead_letter_that_starts_over_is_due_and_settled_alone(on: Fixture) {
     assert_eq!(awaited(&on).await, ids(&[1]));
     on.verdict(1).await;
     assert_eq!(standing(&on, 1).await.attempts, None);
+}
+
+/// As a dump leaves it that is restored beside our schema, until a sweep forgets it.
+async fn what_is_remembered_of_another_run_with_the_id_is_not_this_ones(on: Fixture) {
+    let on = on.with_queue().await;
+    on.plant([Case::proven(1), Case::proven(2)]).await;
+    attempts(&on, 1, true, false).await;
+    watched(&on, 2, "run.settle_failed").await;
+    let later = on.either("created_at + 1", "created_at + interval '1 s'");
+    let both = [(DeadLetter, Some(1)), (Refused, Some(2))];
+    for (table, run, left) in [("attempts", 1, both[1]), ("watch_list", 2, both[0])] {
+        for (column, [other, own]) in [
+            ("workspace_id", ["2", "1"]),
+            ("managed_environment_id", ["12", "11"]),
+            ("run_created_at", [later, "created_at"]),
+        ] {
+            let put = async |value| {
+                let of_run = format!("SELECT {value} FROM operation_runs WHERE id = {run}");
+                on.execute(&format!(
+                    "UPDATE reconciler.{table} SET {column} = ({of_run}) WHERE operation_run_id = {run}"
+                ))
+                .await;
+            };
+            put(other).await;
+            let listed = list(&on, &[DeadLetter, Refused], 10).await;
+            assert_eq!(shown(&listed), [left], "{table}.{column}");
+            let standing = standing(&on, run).await;
+            let known = (standing.attempts.is_some(), standing.refusal().is_some());
+            assert_eq!(known, (false, false), "{table}.{column}");
+            assert_eq!(retry(&on, &[run]).await, [], "{table}.{column}");
+            put(own).await;
+        }
+    }
+    let listed = list(&on, &[DeadLetter, Refused], 10).await;
+    assert_eq!(shown(&listed), both);
+    assert_eq!(retry(&on, &[1, 2]).await, ids(&[1, 2]));
 }
 
 async fn starting_over_twice_does_it_once(on: Fixture) {

@@ -11,7 +11,11 @@ WITH asked AS (
         'last_tried_at', attempt.last_tried_at, 'dead_at', attempt.dead_at, 'dropped_at', attempt.dropped_at
     ) AS known
     FROM asked
-    JOIN reconciler.attempts AS attempt ON attempt.operation_run_id = asked.id
+    JOIN reconciler.attempts AS attempt
+      ON attempt.operation_run_id = asked.id
+     AND attempt.workspace_id = asked.workspace_id
+     AND (attempt.managed_environment_id = asked.managed_environment_id) IS NOT FALSE
+     AND (attempt.run_created_at = asked.created_at) IS NOT FALSE
     WHERE attempt.dead_at IS NOT NULL OR attempt.tries > 0 OR attempt.try_again_at > statement_timestamp()
     FOR UPDATE OF attempt
 ), started_over AS (
@@ -25,7 +29,11 @@ WITH asked AS (
         'error', left(watch.error, 500)
     ) AS known
     FROM asked
-    JOIN reconciler.watch_list AS watch ON watch.operation_run_id = asked.id
+    JOIN reconciler.watch_list AS watch
+      ON watch.operation_run_id = asked.id
+     AND watch.workspace_id = asked.workspace_id
+     AND (watch.managed_environment_id = asked.managed_environment_id) IS NOT FALSE
+     AND (watch.run_created_at = asked.created_at) IS NOT FALSE
     WHERE watch.reason_code = 'run.settle_failed' AND watch.look_again_at > statement_timestamp()
     FOR UPDATE OF watch
 ), made_due AS (

@@ -21,14 +21,24 @@ FROM (
             CASE WHEN attempt.dead_at IS NULL THEN attempt.try_again_at END AS next_at,
             NULL AS reason, NULL AS error
         FROM reconciler_attempts AS attempt
-        JOIN operation_runs AS run ON run.id = attempt.operation_run_id AND run.status IN ('queued', 'running')
+        JOIN operation_runs AS run
+          ON run.id = attempt.operation_run_id
+         AND attempt.workspace_id = run.workspace_id
+         AND (attempt.managed_environment_id = run.managed_environment_id) IS NOT FALSE
+         AND (attempt.run_created_at = run.created_at) IS NOT FALSE
+         AND run.status IN ('queued', 'running')
         UNION ALL
         SELECT
             CASE WHEN watch.reason_code = 'run.settle_failed' THEN 'refused' ELSE 'deferred' END,
             run.id, run.workspace_id, run.managed_environment_id,
             NULL, watch.tries, watch.first_seen_at, watch.look_again_at, watch.reason_code, watch.error
         FROM reconciler_watch_list AS watch
-        JOIN operation_runs AS run ON run.id = watch.operation_run_id AND run.status IN ('queued', 'running')
+        JOIN operation_runs AS run
+          ON run.id = watch.operation_run_id
+         AND watch.workspace_id = run.workspace_id
+         AND (watch.managed_environment_id = run.managed_environment_id) IS NOT FALSE
+         AND (watch.run_created_at = run.created_at) IS NOT FALSE
+         AND run.status IN ('queued', 'running')
         WHERE NOT EXISTS (
             SELECT 1 FROM reconciler_attempts AS attempt WHERE attempt.operation_run_id = watch.operation_run_id
         )

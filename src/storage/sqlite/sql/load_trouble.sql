@@ -16,9 +16,16 @@ SELECT
 FROM operation_runs AS run
 LEFT JOIN reconciler_attempts AS attempt
   ON attempt.operation_run_id = run.id
+ AND attempt.workspace_id = run.workspace_id
+ AND (attempt.managed_environment_id = run.managed_environment_id) IS NOT FALSE
+ AND (attempt.run_created_at = run.created_at) IS NOT FALSE
  AND (attempt.dead_at IS NOT NULL OR attempt.tries > 0 OR attempt.try_again_at > ?2)
 LEFT JOIN reconciler_watch_list AS watch
-  ON watch.operation_run_id = run.id AND watch.reason_code = 'run.settle_failed' AND watch.look_again_at > ?2
+  ON watch.operation_run_id = run.id
+ AND watch.workspace_id = run.workspace_id
+ AND (watch.managed_environment_id = run.managed_environment_id) IS NOT FALSE
+ AND (watch.run_created_at = run.created_at) IS NOT FALSE
+ AND watch.reason_code = 'run.settle_failed' AND watch.look_again_at > ?2
 WHERE run.id IN (SELECT value FROM json_each(?1)) AND run.type = 'restore.execute' AND run.status IN ('queued', 'running')
   AND (attempt.operation_run_id IS NOT NULL OR watch.operation_run_id IS NOT NULL)
 ORDER BY run.id
