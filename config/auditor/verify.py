@@ -887,7 +887,7 @@ def main() -> int:
         options.error(str(error))
     if seen.manifest and not any(about == "archive" for about, _, _ in seen.findings):
         print(f"Workspace {seen.manifest['workspace']} of {seen.manifest['origin']!r}: {seen.verdicts} verdicts,")
-        print(f"{seen.erased} of them without their facts, which were erased; {seen.absent} gone before their leaf.")
+        print(f"{seen.erased} of them without their facts; {seen.absent} gone before their leaf.")
         before = "" if seen.manifest["since"] is None else " It begins later, it says: earlier verdicts are not in it."
         print(f"The checkpoint of {seen.manifest['size']} leaves is {seen.signature}.{before}")
     for about, line, finding in seen.findings:

@@ -473,7 +473,7 @@ pub struct LedgerExported {
     pub since: Option<String>,
     /// How many verdicts are in it.
     pub verdicts: u64,
-    /// How many of these have no facts any more, because they were erased.
+    /// How many of these have no facts any more.
     pub erased: u64,
     /// How many leaves the last checkpoint in it covers. The proofs of all verdicts lead to that checkpoint.
     pub size: u64,

@@ -43,7 +43,7 @@ pub struct Manifest {
     pub size: u64,
     /// How many verdicts there are.
     pub verdicts: u64,
-    /// How many of them are without their facts, which were erased.
+    /// How many of them are without their facts. A file cannot show whether these were erased on record.
     pub erased: u64,
     /// SHA-256 of each entry but this one.
     pub entries: BTreeMap<String, String>,

@@ -184,6 +184,11 @@ impl TreeCheck {
         self.counts.unsealed += self.waiting.unsigned_abs();
         self.compare_kept(u64::MAX);
         let latest = self.latest_on_record.take();
+        if latest.is_none() && !self.pinned.is_empty() && self.shown.signed_by.is_empty() {
+            self.say(
+                "there is no checkpoint that a key which is named could have signed".to_owned(),
+            );
+        }
         self.demand_key(latest, "on record");
     }
 

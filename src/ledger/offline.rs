@@ -95,7 +95,7 @@ pub struct ExportChecked {
     pub size: u64,
     /// How many verdicts were read, one a line.
     pub verdicts: u64,
-    /// How many of these have no facts any more, because they were erased.
+    /// How many of these have no facts any more.
     pub erased: u64,
     /// How many of these were gone before their leaf was made.
     pub absent: u64,

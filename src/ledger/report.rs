@@ -78,7 +78,7 @@ impl ExportReport {
             "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Restores of workspace {workspace}</title>\
              <style>{STYLE}</style></head><body>\n<table class=\"page\">\
              <tfoot><tr><td></td></tr></tfoot><tbody><tr><td>\n<h1>Restores of workspace {workspace}</h1>\n\
-             <p>{} on record{since}, {} of them without their facts, which were erased, and {} gone before they had a leaf. The last checkpoint is of {} of {}.</p>\n\
+             <p>{} on record{since}, {} of them without their facts, and {} gone before they had a leaf. The last checkpoint is of {} of {}.</p>\n\
              <p>What is proven is what the records of the platform proved when each verdict was reached. This page is written \
              from the verdicts beside it; what proves those is said by whoever checks the export.</p>\n",
             quantity(manifest.verdicts, "verdict"),
@@ -149,7 +149,7 @@ fn told(entry: &ExportEntry, verdict: &ExportVerdict, follows: bool) -> Told {
         None | Some(Err(Doubt::OtherRuleset(_))) if !verdict.says(decision) => {
             altered("Outcome and reason are not those of its decision.".to_owned())
         }
-        None => unjudged("Its facts were erased: it cannot be judged again.".to_owned()),
+        None => unjudged("Its facts are not there: it cannot be judged again.".to_owned()),
         Some(Err(doubt @ Doubt::OtherRuleset(_))) => {
             unjudged(format!("It cannot be judged again: {doubt}."))
         }

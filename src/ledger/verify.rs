@@ -115,6 +115,10 @@ pub enum Compared {
     Tree,
 }
 
+/// Of a verdict whose facts are gone without `forget`.
+pub const FACTS_LOST: &str =
+    "the facts are not there, and it is not on record that they were erased";
+
 /// One thing that is on record in two ways.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Disagreement {
@@ -294,8 +298,7 @@ fn check_verdict(
     let verdict = &entry.row.verdict;
     if verdict.facts.is_none() {
         return if !entry.is_forgotten {
-            let missing = "the facts are not there, and it is not on record that they were erased";
-            Some((Compared::Facts, missing.to_owned()))
+            Some((Compared::Facts, FACTS_LOST.to_owned()))
         } else if Standing::without_facts(&verdict.recorded(), &verdict.name())
             == Standing::Contradicted
         {

@@ -54,6 +54,17 @@ pub struct LedgerPlace {
     pub leaf: Option<String>,
     /// What stands for its facts in the leaf.
     pub facts_seal: Option<String>,
+    /// When it was noted last that facts of its workspace were erased; read for exports only.
+    #[sqlx(default, try_from = "StoredMoment")]
+    pub erased_at: Option<Timestamp>,
+}
+
+impl LedgerPlace {
+    /// Whether its verdict is there, without facts that nobody noted to have erased.
+    pub fn lost_facts(&self) -> bool {
+        let verdict = &self.row.verdict;
+        self.is_there && verdict.facts.is_none() && self.erased_at < Some(verdict.decided_at)
+    }
 }
 
 /// A leaf, and where its verdict stands in which workspace, as far as its position is there.
@@ -68,6 +79,11 @@ pub struct LeafRow {
 }
 
 impl LeafRow {
+    /// Whether its position is there. Without that nobody can say of which workspace it is.
+    pub fn is_placed(&self) -> bool {
+        self.workspace_id.is_some()
+    }
+
     /// Whether it is of this workspace, and of its place `first` or a later one.
     pub fn is_of(&self, workspace: WorkspaceId, first: i64) -> bool {
         self.workspace_id == Some(workspace.0) && self.workspace_position >= Some(first)

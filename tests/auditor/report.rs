@@ -19,7 +19,7 @@ const ROWS: [[&str; 4]; 5] = [
     [
         "",
         "blocked",
-        "Its facts were erased: it cannot be judged again.",
+        "Its facts are not there: it cannot be judged again.",
         "",
     ],
     [

@@ -102,6 +102,7 @@ fn place_of(
         salt: Some(hex::encode(salt)),
         leaf: None,
         facts_seal: None,
+        erased_at: None,
     };
     place.facts_seal = place.make_seal();
     Ok(place)

@@ -27,15 +27,15 @@ use crate::ledger::export::{ExportWriter, ExportedCheckpoints, entry_of};
 use crate::ledger::exported::Manifest;
 use crate::ledger::leaves::{disagreement_of, leaf_again};
 use crate::ledger::proofs::{LeafProofs, MadeProofs};
-use crate::ledger::verify::Disagreement;
+use crate::ledger::verify::{Compared, Disagreement, FACTS_LOST};
 use crate::storage::reader::Reader;
-use crate::storage::{Access, CheckpointRow, hash_of};
+use crate::storage::{Access, CheckpointRow, LedgerPlace, hash_of};
 use crate::views::ClaimBoundary;
 
 /// How many checkpoints go into an export, the latest.
 const CHECKPOINTS_MAX: u32 = 100;
 
-/// How many verdicts are named whose leaf is another one's.
+/// How many disagreements are named.
 const DISAGREEMENTS_MAX: usize = 10_000;
 
 /// What to export, and where to.
@@ -88,7 +88,8 @@ pub(super) async fn run(session: &mut Session<'_>, args: &ExportAsked) -> anyhow
         first: first.unwrap_or(i64::MAX),
         size: last.size,
     };
-    let proofs = prove(&reader, exported, &checkpoints, last).await?;
+    let mut found = Disagreements::default();
+    let proofs = prove(&reader, exported, &checkpoints, last, &mut found).await?;
     let file = args.to.display().to_string();
     let unwritten = || {
         Failure::new(
@@ -99,13 +100,30 @@ pub(super) async fn run(session: &mut Session<'_>, args: &ExportAsked) -> anyhow
     let mut options = OpenOptions::new();
     let opened = options.write(true).create_new(true).mode(0o600);
     let opened = opened.open(&args.to).with_context(unwritten)?;
-    let written = write(&reader, exported, &checkpoints, proofs, opened, unwritten).await;
-    let written = written.inspect_err(|_| {
+    let file_of = (BufWriter::new(opened), &unwritten);
+    let written = write(&reader, exported, &checkpoints, proofs, file_of, &mut found).await;
+    let manifest = written.inspect_err(|_| {
         // What is half written shows nothing, and the error matters more than what is left of it.
         let _ = fs::remove_file(&args.to);
     })?;
     let signed_by = ReadCheckpoint::read(&last.note).map_or_else(Vec::new, |read| read.keys);
-    show(file, written, signed_by, session.screen)
+    show(file, manifest, found, signed_by, session.screen)
+}
+
+/// What is on record in two ways.
+#[derive(Default)]
+struct Disagreements {
+    count: u64,
+    named: Vec<Disagreement>,
+}
+
+impl Disagreements {
+    fn push(&mut self, found: Disagreement) {
+        self.count += 1;
+        if self.named.len() < DISAGREEMENTS_MAX {
+            self.named.push(found);
+        }
+    }
 }
 
 /// The proof of each verdict that is asked for, in their order, and of each checkpoint.
@@ -114,6 +132,7 @@ async fn prove(
     exported: ExportScope,
     checkpoints: &[CheckpointRow],
     last: &CheckpointRow,
+    found: &mut Disagreements,
 ) -> anyhow::Result<MadeProofs> {
     let sizes = checkpoints.iter().map(|it| it.size.unsigned_abs());
     let mut proofs = LeafProofs::between(sizes.collect());
@@ -123,6 +142,9 @@ async fn prove(
         passed = leaves.last().ok_or_else(changed)?.position;
         for row in leaves {
             let leaf = hash_of(&row.leaf).ok_or_else(changed)?;
+            if !row.is_placed() {
+                found.push(without_position(row.position));
+            }
             proofs.push(leaf, row.is_of(exported.workspace, exported.first));
         }
     }
@@ -148,11 +170,29 @@ fn changed() -> Failure {
     )
 }
 
-/// What was written, and which of its verdicts do not have the leaf that follows from them.
-struct WrittenExport {
-    manifest: Manifest,
-    disagree: u64,
-    disagreements: Vec<Disagreement>,
+fn without_position(position: i64) -> Disagreement {
+    Disagreement {
+        about: Compared::Tree,
+        run: None,
+        workspace: None,
+        decision_id: None,
+        finding: format!(
+            "the verdict at position {position} is gone, with its position: it may have been of this workspace"
+        ),
+        changed_after: None,
+    }
+}
+
+/// That the facts of a verdict are gone, and nobody noted to have erased them.
+fn without_facts(place: &LedgerPlace) -> Option<Disagreement> {
+    place.lost_facts().then(|| Disagreement {
+        about: Compared::Facts,
+        run: Some(place.row.verdict.run.0),
+        workspace: Some(place.row.workspace.0),
+        decision_id: Some(place.row.verdict.decision_id.clone()),
+        finding: FACTS_LOST.to_owned(),
+        changed_after: None,
+    })
 }
 
 async fn write(
@@ -160,9 +200,9 @@ async fn write(
     exported: ExportScope,
     checkpoints: &[CheckpointRow],
     mut proofs: MadeProofs,
-    file: File,
-    unwritten: impl Fn() -> Failure,
-) -> anyhow::Result<WrittenExport> {
+    (file, unwritten): (BufWriter<File>, &impl Fn() -> Failure),
+    found: &mut Disagreements,
+) -> anyhow::Result<Manifest> {
     let last = checkpoints
         .last()
         .and_then(|it| ReadCheckpoint::read(&it.note));
@@ -174,14 +214,13 @@ async fn write(
         consistency: std::mem::take(&mut proofs.between),
     };
     let mut export = ExportWriter::begin(
-        BufWriter::new(file),
+        file,
         (last.origin, exported.workspace.to_string()),
         exported.since.map(|since| since.to_string()),
         exported_checkpoints,
     )
-    .with_context(&unwritten)?;
+    .with_context(unwritten)?;
     let mut proofs = proofs.leaves();
-    let (mut disagree, mut disagreements) = (0, Vec::new());
     let ExportScope {
         workspace,
         first,
@@ -192,34 +231,29 @@ async fn write(
     while let Some(places) = parts.try_next().await? {
         for place in places {
             let proof = proofs.next().ok_or_else(changed)?;
-            let found = disagreement_of(&place, leaf_again(&place));
-            let follows = found.is_none();
-            if let Some(found) = found {
-                disagree += 1;
-                let has_room = disagreements.len() < DISAGREEMENTS_MAX;
-                disagreements.extend(has_room.then_some(found));
+            let doubt = disagreement_of(&place, leaf_again(&place));
+            let follows = doubt.is_none();
+            if let Some(doubt) = doubt.or_else(|| without_facts(&place)) {
+                found.push(doubt);
             }
             export
                 .add(&entry_of(&place, &proof)?, follows)
-                .with_context(&unwritten)?;
+                .with_context(unwritten)?;
         }
     }
     if proofs.next().is_some() {
         return Err(changed().into());
     }
-    let (mut written, manifest) = export.finish().with_context(&unwritten)?;
+    let (mut written, manifest) = export.finish().with_context(unwritten)?;
     let flushed = written.flush().and_then(|()| written.get_ref().sync_all());
-    flushed.with_context(&unwritten)?;
-    Ok(WrittenExport {
-        manifest,
-        disagree,
-        disagreements,
-    })
+    flushed.with_context(unwritten)?;
+    Ok(manifest)
 }
 
 fn show(
     file: String,
-    written: WrittenExport,
+    manifest: Manifest,
+    found: Disagreements,
     signed_by: Vec<String>,
     screen: &mut Screen,
 ) -> anyhow::Result<Exit> {
@@ -230,7 +264,7 @@ fn show(
         erased,
         size,
         ..
-    } = written.manifest;
+    } = manifest;
     let exported = LedgerExported {
         file,
         workspace,
@@ -239,8 +273,8 @@ fn show(
         erased,
         size,
         signed_by,
-        disagree: written.disagree,
-        disagreements: written.disagreements,
+        disagree: found.count,
+        disagreements: found.named,
         claim_boundary: ClaimBoundary::default(),
     };
     let exit = match exported.disagree {
@@ -268,12 +302,13 @@ fn tell(exported: &LedgerExported, screen: &mut Screen) -> io::Result<()> {
         ..
     } = exported;
     screen.line(&format!(
-        "{} of workspace {workspace} in {file}, {erased} of them without their facts, which were erased.",
+        "{} of workspace {workspace} in {file}, {erased} of them without their facts.",
         quantity(exported.verdicts, "verdict")
     ))?;
     if *disagree > 0 {
-        let changed = "not those that their leaves were made of: the ledger was changed, and the file holds what it says now";
-        screen.line(&format!("{disagree} of them are {changed}."))?;
+        let disagree = quantity(*disagree, "disagreement");
+        let changed = "the ledger was changed, and the file holds what it says now";
+        screen.line(&format!("{disagree}: {changed}."))?;
     }
     let signature = if exported.signed_by.is_empty() {
         "which is unsigned: nothing shows who made the export".to_owned()

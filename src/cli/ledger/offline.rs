@@ -55,10 +55,7 @@ fn show(checked: &ExportChecked, screen: &mut Screen) -> anyhow::Result<()> {
         screen.line(&format!(
             "Read: {verdicts} of workspace {workspace} of {origin}"
         ))?;
-        screen.line(&format!(
-            "{:>11} without their facts, which were erased",
-            checked.erased
-        ))?;
+        screen.line(&format!("{:>11} without their facts", checked.erased))?;
         screen.line(&format!(
             "{:>11} gone before their leaf was made",
             checked.absent

@@ -74,11 +74,19 @@ async fn what_is_exported_is_checked_by_both_verifiers_without_its_database() {
     check(&tampered, &public, 3);
 
     on.execute_as_superuser(ERASE).await;
+    let lost = file("lost.zip");
+    let asked = ["ledger", "export", "--workspace", &home, "--to", &lost];
+    let not_on_record = "the facts are not there, and it is not on record that they were erased";
+    run(&on.url, &asked)
+        .exits(3)
+        .says(&[not_on_record, "12 disagreements: "], &[]);
+    check(&lost, &public, 0);
+    on.execute(
+        "INSERT INTO reconciler.actions (action, workspace_id, found) VALUES ('forget', 1, '{}')",
+    )
+    .await;
     let said = export(&on, &file("erased.zip"), &public, &[]);
-    assert!(
-        said.contains("12 of them without their facts, which were erased"),
-        "{said}"
-    );
+    assert!(said.contains("12 of them without their facts"), "{said}");
     let stranger = [
         "ledger",
         "export",
@@ -114,7 +122,7 @@ async fn what_was_changed_after_its_leaf_is_named_when_it_is_exported() {
             "is not the one that its leaf was made of",
             "run 2, workspace ",
             "has other facts than its leaf was made of",
-            "2 of them are not those that their leaves were made of",
+            "2 disagreements: the ledger was changed",
         ],
         &[],
     );
@@ -124,6 +132,23 @@ async fn what_was_changed_after_its_leaf_is_named_when_it_is_exported() {
     let mut report = archive.by_name("report.html").expect("a report");
     report.read_to_string(&mut page).expect("a page");
     assert_eq!(page.matches("<td>record altered</td>").count(), 2, "{page}");
+}
+
+/// Whose it was, nobody can say any more. That it is missed in the export, its verifiers say.
+#[tokio::test]
+async fn a_verdict_whose_position_is_gone_is_named_when_others_are_exported() {
+    let on = judged(6).await;
+    let (signer, public) = key(&on).await;
+    seal_all(&on, 10, Some(&signer)).await;
+    let gone = "SET session_replication_role = replica; DELETE FROM reconciler.ledger_positions WHERE position = 2";
+    on.execute_as_superuser(gone).await;
+    let directory = TempDir::new().expect("a directory");
+    let file = directory.path().join("export.zip").display().to_string();
+    let home = HOME.0.to_string();
+    let asked = ["ledger", "export", "--workspace", &home, "--to", &file];
+    let named = "the verdict at position 2 is gone, with its position";
+    run(&on.url, &asked).exits(3).says(&[named], &[]);
+    check(&file, &public, 3);
 }
 
 #[tokio::test]

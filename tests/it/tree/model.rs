@@ -125,6 +125,7 @@ impl Tables {
             salt: entry.and_then(|entry| entry.salt.clone()),
             leaf,
             facts_seal: facts_seal.flatten(),
+            erased_at: None,
         }
     }
 

@@ -309,4 +309,15 @@ async fn what_is_kept_elsewhere_counts_for_what_it_is_worth() {
     run(&on.url, &["ledger", "verify", "--checkpoint", file])
         .exits(1)
         .says(&[], &["no checkpoints can be read from"]);
+
+    // A key that nothing was signed by is no reason to call anything checked.
+    let gone = "SET session_replication_role = replica; DELETE FROM reconciler.checkpoints";
+    on.execute_as_superuser(gone).await;
+    run(&on.url, &["ledger", "verify", "--key", &second])
+        .exits(3)
+        .says(
+            &["there is no checkpoint that a key which is named could have signed"],
+            &[],
+        );
+    run(&on.url, &["ledger", "verify"]).exits(0);
 }

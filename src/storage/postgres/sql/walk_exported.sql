@@ -1,5 +1,5 @@
 -- walk_exported: the next $4 places of workspace $1 after its place $2, up to position $3: each with its leaf and the one before it
--- there, and the verdict that it leads to, if that is there, with its facts.
+-- there, and the verdict that it leads to, if that is there, with its facts, and when facts of the workspace were erased last.
 WITH placed AS MATERIALIZED (
     SELECT next.*, sealed.leaf AS own_leaf, sealed.facts_seal, lag(sealed.leaf) OVER (ORDER BY workspace_position) AS earlier
     FROM (
@@ -18,6 +18,7 @@ SELECT
     placed.workspace_position, encode(placed.own_leaf, 'hex') AS leaf, encode(placed.facts_seal, 'hex') AS facts_seal,
     encode(placed.earlier, 'hex') AS previous_leaf,
     encode(kept.salt, 'hex') AS salt,
+    (SELECT max(acted_at) FROM reconciler.actions WHERE action = 'forget' AND workspace_id = $1) AS erased_at,
     -- Of an entry that is not there, nothing.
     coalesce(entry.operation_run_id, 0) AS operation_run_id, placed.decision_id,
     placed.run_created_at, entry.managed_environment_id, coalesce(entry.revision, 0)::bigint AS revision,
