@@ -35,58 +35,42 @@ impl ConfigError {
 
 /// Why the configuration or the environment could not be used. Texts never hold a secret.
 #[derive(Debug, Error)]
+#[expect(
+    missing_docs,
+    reason = "what a field without words holds, the sentence above it says"
+)]
 pub enum ConfigError {
     /// The file is missing, a directory, or not ours to read.
     #[error("cannot read the configuration file {file}, which {given_by} names")]
     Unreadable {
-        /// The file.
         file: String,
-        /// The flag or variable that names it.
         given_by: &'static str,
-        /// What the system said.
         #[source]
         source: io::Error,
     },
     /// The file cannot be a configuration.
     #[error("{file} is larger than {FILE_BYTES_MAX} bytes, so it is no configuration file")]
-    TooLong {
-        /// The file.
-        file: String,
-    },
+    TooLong { file: String },
     /// The file is not UTF-8.
     #[error("{file} is not UTF-8 text; save it as UTF-8")]
-    NotText {
-        /// The file.
-        file: String,
-    },
+    NotText { file: String },
     /// The file is not TOML. The line itself is not shown, because it may hold a secret.
     #[error("{place}: not valid TOML: {problem}")]
-    Syntax {
-        /// The file, line and column.
-        place: String,
-        /// What the parser said.
-        problem: String,
-    },
+    Syntax { place: String, problem: String },
     /// An outcome word in two classes.
     #[error(
         "{file}: rules.{first} and rules.{second} share a word, and a word means one thing; take it out of one of them"
     )]
     WordTwice {
-        /// The file.
         file: String,
-        /// The key of one list.
         first: &'static str,
-        /// The key of the other.
         second: &'static str,
     },
     /// A key that means nothing.
     #[error("{place}: unknown key `{key}`; {advice}")]
     UnknownKey {
-        /// The file and line.
         place: String,
-        /// The full path of the key.
         key: String,
-        /// The nearest valid name, or all of them.
         advice: String,
     },
     /// A secret in a file.
@@ -96,36 +80,24 @@ pub enum ConfigError {
          others can read the file"
     )]
     Secret {
-        /// The file and line.
         place: String,
-        /// The full path of the key.
         key: String,
-        /// The variable that is meant.
         variable: &'static str,
     },
     /// A value where a section is meant.
     #[error("{place}: `{key}` is a section; write it as `[{key}]` with its keys below")]
-    NotASection {
-        /// The file and line.
-        place: String,
-        /// The section.
-        key: String,
-    },
+    NotASection { place: String, key: String },
     /// A value that is not allowed.
     #[error(
         "{place}: `{key}` is {value}: {problem}; change it, or remove it to use the default, \
          {default}"
     )]
     Value {
-        /// The file and line.
         place: String,
-        /// The full path of the key.
         key: String,
         /// The value as it stands in the file, shortened.
         value: String,
-        /// What is allowed.
         problem: String,
-        /// The default.
         default: String,
     },
     /// Two durations that contradict each other.
@@ -134,7 +106,6 @@ pub enum ConfigError {
          lower the first or raise the second"
     )]
     Order {
-        /// The file.
         file: String,
         /// The setting that may not be longer.
         shorter: &'static str,
@@ -153,12 +124,7 @@ pub enum ConfigError {
          `[[console.tokens]]` entry to tell them apart; add one that `restore-reconciler token` makes, \
          or listen on 127.0.0.1"
     )]
-    OpenToOthers {
-        /// The file.
-        file: String,
-        /// Where the console was to listen.
-        listen: SocketAddr,
-    },
+    OpenToOthers { file: String, listen: SocketAddr },
     /// Several mistakes in the file and the environment.
     #[error("{} mistakes:\n{}", .0.len(), list(.0))]
     Several(Vec<Self>),
@@ -167,60 +133,39 @@ pub enum ConfigError {
         "the environment variable {name} cannot be used: {problem}; without it, what the file says holds, or the default, {default}"
     )]
     Variable {
-        /// The variable.
         name: String,
-        /// What is allowed.
         problem: String,
-        /// The default.
         default: String,
     },
     /// A variable that looks like a setting, and is none.
     #[error("the environment variable {name} is no setting; {advice}")]
-    UnknownVariable {
-        /// The variable.
-        name: String,
-        /// The nearest name.
-        advice: String,
-    },
+    UnknownVariable { name: String, advice: String },
     /// A variable that is set to nothing, which a failed injection of a secret looks like.
     #[error("the environment variable {name} is empty; give it a value, or unset it")]
-    EmptyVariable {
-        /// The variable.
-        name: &'static str,
-    },
+    EmptyVariable { name: &'static str },
     /// A file with a secret that cannot be read.
     #[error("cannot read {file}, which {given_by} names")]
     SecretFile {
-        /// The file.
         file: String,
-        /// The variable that names it, or would.
         given_by: &'static str,
-        /// What the system said.
         #[source]
         source: io::Error,
     },
     /// A secret that is given twice.
     #[error("the environment variables {name} and {file_name} are both set; unset one of them")]
     GivenTwice {
-        /// The variable that holds the secret.
         name: &'static str,
-        /// The variable that names a file with it.
         file_name: &'static str,
     },
     /// A file of passwords that others may read.
     #[error(
         "others may read {file}, which holds passwords; run `chmod 600 {file}`, or name another file in PGPASSFILE"
     )]
-    PassFileOpen {
-        /// The file.
-        file: String,
-    },
+    PassFileOpen { file: String },
     /// A URL of the database cannot be used.
     #[error("the environment variable {name} cannot be used: {problem}")]
     DatabaseUrl {
-        /// The variable.
         name: &'static str,
-        /// What is wrong with its value.
         problem: DatabaseUrlError,
     },
 }

@@ -16,14 +16,15 @@ use crate::vocabulary;
 
 /// A row of `backup_sets`.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    missing_docs,
+    reason = "a field without words is the column of its name"
+)]
 pub struct BackupSetRow {
     /// Primary key.
     pub id: BackupSetId,
-    /// `name`.
     pub name: String,
-    /// `status`.
     pub status: String,
-    /// `completed_at`.
     pub completed_at: Stamp,
     /// Whether `deleted_at` is set.
     pub is_deleted: bool,

@@ -45,20 +45,19 @@ const GROUP_ID_CHARS_MAX: usize = 64;
 
 /// What a row of `restore_runs` says before it is executed.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    missing_docs,
+    reason = "a field without words is the column of its name"
+)]
 pub struct PreparationRow {
     /// `is_dry_run`; null counts as one.
     pub is_dry_run: Option<bool>,
-    /// `status`.
     pub status: String,
     /// Whether its environment is live, and of its own workspace.
     pub has_target: bool,
-    /// `requested_items`.
     pub requested_items: Column,
-    /// `group_mapping`.
     pub group_mapping: Column,
-    /// `preview`.
     pub preview: Column,
-    /// `metadata`.
     pub metadata: Column,
 }
 

@@ -12,6 +12,10 @@ pub const AUDITS_PER_RESTORE_MAX: i64 = 32;
 
 /// A row of `operation_runs`.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    missing_docs,
+    reason = "a field without words is the column of its name"
+)]
 pub struct RunRow {
     /// Primary key.
     pub id: RunId,
@@ -21,21 +25,13 @@ pub struct RunRow {
     pub environment_id: Option<EnvironmentId>,
     /// `type`, which must be exactly `restore.execute`.
     pub run_type: String,
-    /// `status`.
     pub status: String,
-    /// `outcome`.
     pub outcome: String,
-    /// `context`.
     pub context: Column,
-    /// `failure_summary`.
     pub failure_summary: Column,
-    /// `summary_counts`.
     pub summary_counts: Column,
-    /// `started_at`.
     pub started_at: Stamp,
-    /// `completed_at`.
     pub completed_at: Stamp,
-    /// `created_at`.
     pub created_at: Stamp,
 }
 
@@ -56,6 +52,10 @@ pub struct CandidateRow {
 
 /// A row of `restore_runs`, live and in scope.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    missing_docs,
+    reason = "a field without words is the column of its name"
+)]
 pub struct RestoreRow {
     /// Primary key.
     pub id: RestoreId,
@@ -65,25 +65,17 @@ pub struct RestoreRow {
     pub environment_id: EnvironmentId,
     /// `is_dry_run`; null proves nothing and so counts as a preview.
     pub is_dry_run: Option<bool>,
-    /// `status`.
     pub status: String,
-    /// `requested_items`.
     pub requested_items: Column,
     /// What the backup set holds, where `requested_items` is null.
     pub backup_items: SetItems,
-    /// `results`.
     pub results: Column,
-    /// `metadata`.
     pub metadata: Column,
     /// The first [`crate::json::TEXT_BYTES_MAX`] characters of `failure_reason`.
     pub failure_reason: Option<String>,
-    /// `started_at`.
     pub started_at: Stamp,
-    /// `completed_at`.
     pub completed_at: Stamp,
-    /// `created_at`.
     pub created_at: Stamp,
-    /// `updated_at`.
     pub updated_at: Stamp,
 }
 
@@ -100,36 +92,36 @@ pub enum SetItems {
 
 /// A row of `audit_logs` about a restore, with one of the configured actions and resource types.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    missing_docs,
+    reason = "a field without words is the column of its name"
+)]
 pub struct AuditRow {
     /// The restore it is about.
     pub restore_id: RestoreId,
     /// Primary key.
     pub id: AuditId,
-    /// `action`.
     pub action: String,
-    /// `status`.
     pub status: Option<String>,
-    /// `outcome`.
     pub outcome: Option<String>,
-    /// `recorded_at`.
     pub recorded_at: Stamp,
 }
 
 /// A row of `evidence_snapshots` of a run: per status, the one with the highest id.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    missing_docs,
+    reason = "a field without words is the column of its name"
+)]
 pub struct SnapshotRow {
     /// The run it was captured for.
     pub run_id: RunId,
     /// Primary key.
     pub id: SnapshotId,
-    /// `status`.
     pub status: String,
     /// `completeness_state`.
     pub completeness: Option<String>,
-    /// `generated_at`.
     pub generated_at: Stamp,
-    /// `expires_at`.
     pub expires_at: Stamp,
-    /// `updated_at`.
     pub updated_at: Stamp,
 }
