@@ -115,7 +115,7 @@ impl Census {
 impl Store {
     /// Whether this worker is to count now: nobody was told to for `every`, by the database's clock.
     pub async fn claim_census(&self, worker: &str, every: Duration) -> Result<bool> {
-        let statement = statement!("claim the census", "claim_census");
+        let statement = statement!("claim the census", both "claim_census");
         let values = values![worker, every];
         Ok(self.database.execute(statement, values).await? > 0)
     }
