@@ -237,14 +237,25 @@ impl<'r> Decode<'r, Sqlite> for Word {
     }
 }
 
-impl Word {
-    pub(super) fn bytes(&self) -> usize {
-        self.0.len()
-    }
-}
-
 impl From<Word> for String {
     fn from(word: Word) -> Self {
         word.0
+    }
+}
+
+/// Such text where there may be none.
+#[derive(Type)]
+#[sqlx(transparent, no_pg_array)]
+pub(super) struct OptionalWord(Option<Word>);
+
+impl OptionalWord {
+    pub(super) fn bytes(&self) -> usize {
+        self.0.as_ref().map_or(0, |word| word.0.len())
+    }
+}
+
+impl From<OptionalWord> for Option<String> {
+    fn from(column: OptionalWord) -> Self {
+        column.0.map(String::from)
     }
 }

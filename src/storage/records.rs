@@ -5,7 +5,7 @@
 
 use jiff::Timestamp;
 use reconciler_jobs::attempt::Attempts;
-use reconciler_jobs::ids::{AuditId, EnvironmentId, RestoreId, RunId, SnapshotId, WorkspaceId};
+use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
 use reconciler_jobs::json::Column;
 use reconciler_jobs::restore_execute::context::{ContextFacts, NamedRestore};
 use reconciler_jobs::restore_execute::facts::RunFacts;
@@ -15,7 +15,7 @@ use reconciler_jobs::restore_execute::rows::{
 use reconciler_jobs::sweep::{Watch, Watched};
 use sqlx::FromRow;
 
-use super::column::{Id, StoredMoment, Word};
+use super::column::{Id, OptionalId, OptionalWord, StoredMoment, Word};
 use super::error::StoreError;
 use super::statement::Table;
 
@@ -38,28 +38,53 @@ impl From<AttemptsRecord> for Attempts {
     }
 }
 
+/// A row as a query returns it, and the same as rules take it: each column by its `From`, and each document with the flag
+/// that there is something. Where it could not be fetched, the flag is all there is.
+macro_rules! record {
+    ($record:ident for $row:ident {
+        $($column:ident: $type:ty,)+
+    } $(with documents { $($document:ident / $has:ident,)+ })?) => {
+        #[derive(FromRow)]
+        pub(super) struct $record {
+            $($column: $type,)+
+            $($($document: Option<Vec<u8>>, $has: bool,)+)?
+        }
+
+        impl From<$record> for $row {
+            fn from(record: $record) -> Self {
+                Self {
+                    $($column: record.$column.into(),)+
+                    $($($document: Column::fetched(record.$document, record.$has),)+)?
+                }
+            }
+        }
+    };
+}
+pub(super) use record;
+
+record! {
+    RunRecord for RunRow {
+        id: Id,
+        workspace_id: Id,
+        environment_id: OptionalId,
+        run_type: Word,
+        status: Word,
+        outcome: Word,
+        started_at: StoredMoment,
+        completed_at: StoredMoment,
+        created_at: StoredMoment,
+    } with documents {
+        context / has_context,
+        failure_summary / has_failure_summary,
+        summary_counts / has_summary_counts,
+    }
+}
+
 /// A row of `operation_runs`, with what the watch list remembers of it.
 #[derive(FromRow)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "one flag per nullable column, as the query names them"
-)]
-pub(super) struct RunRecord {
-    id: i64,
-    workspace_id: i64,
-    environment_id: Option<i64>,
-    run_type: Word,
-    status: Word,
-    outcome: Word,
-    context: Option<Vec<u8>>,
-    has_context: bool,
-    failure_summary: Option<Vec<u8>>,
-    has_failure_summary: bool,
-    summary_counts: Option<Vec<u8>>,
-    has_summary_counts: bool,
-    started_at: StoredMoment,
-    completed_at: StoredMoment,
-    created_at: StoredMoment,
+pub(super) struct FoundRunRecord {
+    #[sqlx(flatten)]
+    run: RunRecord,
     watched_reason: Option<Word>,
     watched_tries: Option<i64>,
     is_suspect: bool,
@@ -72,75 +97,48 @@ pub(super) struct FoundRun {
     pub(super) is_suspect: bool,
 }
 
-impl From<RunRecord> for FoundRun {
-    fn from(record: RunRecord) -> Self {
+impl From<FoundRunRecord> for FoundRun {
+    fn from(record: FoundRunRecord) -> Self {
+        let tries = record.watched_tries.map(u32::try_from);
         let watched = record.watched_reason.map(|reason_code| Watched {
             reason_code: reason_code.into(),
-            tries: record
-                .watched_tries
-                .and_then(|tries| u32::try_from(tries).ok())
-                .unwrap_or(0),
+            tries: tries.and_then(Result::ok).unwrap_or(0),
         });
-        let row = RunRow {
-            id: RunId(record.id),
-            workspace_id: WorkspaceId(record.workspace_id),
-            environment_id: record.environment_id.map(EnvironmentId),
-            run_type: record.run_type.into(),
-            status: record.status.into(),
-            outcome: record.outcome.into(),
-            context: Column::fetched(record.context, record.has_context),
-            failure_summary: Column::fetched(record.failure_summary, record.has_failure_summary),
-            summary_counts: Column::fetched(record.summary_counts, record.has_summary_counts),
-            started_at: record.started_at.into(),
-            completed_at: record.completed_at.into(),
-            created_at: record.created_at.into(),
-        };
         Self {
-            row,
+            row: record.run.into(),
             watched,
             is_suspect: record.is_suspect,
         }
     }
 }
 
-#[derive(FromRow)]
-pub(super) struct CandidateRecord {
-    run_id: i64,
-    restore_id: i64,
-    points_at: Option<i64>,
-    contests: bool,
-}
-
-impl From<CandidateRecord> for CandidateRow {
-    fn from(record: CandidateRecord) -> Self {
-        Self {
-            run_id: RunId(record.run_id),
-            restore_id: RestoreId(record.restore_id),
-            points_at: record.points_at.map(RunId),
-            contests: record.contests,
-        }
+record! {
+    CandidateRecord for CandidateRow {
+        run_id: Id,
+        restore_id: Id,
+        points_at: OptionalId,
+        contests: bool,
     }
 }
 
-#[derive(FromRow)]
-pub(super) struct RestoreRecord {
-    id: i64,
-    workspace_id: i64,
-    environment_id: i64,
-    is_dry_run: Option<bool>,
-    status: Word,
-    requested_items: Option<Vec<u8>>,
-    has_requested_items: bool,
-    backup_items: Option<Word>,
-    results: Option<Vec<u8>>,
-    has_results: bool,
-    metadata: Option<Vec<u8>>,
-    has_metadata: bool,
-    failure_reason: Option<Word>,
-    started_at: StoredMoment,
-    completed_at: StoredMoment,
-    created_at: StoredMoment,
-    updated_at: StoredMoment,
+record! {
+    RestoreRecord for RestoreRow {
+        id: Id,
+        workspace_id: Id,
+        environment_id: Id,
+        is_dry_run: Option<bool>,
+        status: Word,
+        backup_items: OptionalWord,
+        failure_reason: OptionalWord,
+        started_at: StoredMoment,
+        completed_at: StoredMoment,
+        created_at: StoredMoment,
+        updated_at: StoredMoment,
+    } with documents {
+        requested_items / has_requested_items,
+        results / has_results,
+        metadata / has_metadata,
+    }
 }
 
 impl RestoreRecord {
@@ -148,87 +146,43 @@ impl RestoreRecord {
     pub(super) fn document_bytes(&self) -> usize {
         let documents = [&self.requested_items, &self.results, &self.metadata];
         let documents: usize = documents.into_iter().flatten().map(Vec::len).sum();
-        documents + self.backup_items.as_ref().map_or(0, Word::bytes)
-    }
-}
-
-impl From<RestoreRecord> for RestoreRow {
-    fn from(record: RestoreRecord) -> Self {
-        Self {
-            id: RestoreId(record.id),
-            workspace_id: WorkspaceId(record.workspace_id),
-            environment_id: EnvironmentId(record.environment_id),
-            is_dry_run: record.is_dry_run,
-            status: record.status.into(),
-            requested_items: Column::fetched(record.requested_items, record.has_requested_items),
-            backup_items: set_items(record.backup_items),
-            results: Column::fetched(record.results, record.has_results),
-            metadata: Column::fetched(record.metadata, record.has_metadata),
-            failure_reason: record.failure_reason.map(String::from),
-            started_at: record.started_at.into(),
-            completed_at: record.completed_at.into(),
-            created_at: record.created_at.into(),
-            updated_at: record.updated_at.into(),
-        }
+        documents + self.backup_items.bytes()
     }
 }
 
 /// The items of a backup set, of which their ids are listed; nothing where there is no such set.
-fn set_items(ids: Option<Word>) -> SetItems {
-    let Some(ids) = ids.map(String::from) else {
-        return SetItems::Absent;
-    };
-    let listed = ids.split(',').filter(|id| !id.is_empty());
-    // One that is no number could be any item, so that nobody knows what the set holds.
-    let ids: Result<_, _> = listed.map(str::parse).collect();
-    ids.map_or(SetItems::Absent, SetItems::Ids)
-}
-
-#[derive(FromRow)]
-pub(super) struct AuditRecord {
-    restore_id: i64,
-    id: i64,
-    action: Word,
-    status: Option<Word>,
-    outcome: Option<Word>,
-    recorded_at: StoredMoment,
-}
-
-impl From<AuditRecord> for AuditRow {
-    fn from(record: AuditRecord) -> Self {
-        Self {
-            restore_id: RestoreId(record.restore_id),
-            id: AuditId(record.id),
-            action: record.action.into(),
-            status: record.status.map(String::from),
-            outcome: record.outcome.map(String::from),
-            recorded_at: record.recorded_at.into(),
-        }
+impl From<OptionalWord> for SetItems {
+    fn from(ids: OptionalWord) -> Self {
+        let Some(ids) = Option::<String>::from(ids) else {
+            return Self::Absent;
+        };
+        let listed = ids.split(',').filter(|id| !id.is_empty());
+        // One that is no number could be any item, so that nobody knows what the set holds.
+        let ids: Result<_, _> = listed.map(str::parse).collect();
+        ids.map_or(Self::Absent, Self::Ids)
     }
 }
 
-#[derive(FromRow)]
-pub(super) struct SnapshotRecord {
-    run_id: i64,
-    id: i64,
-    status: Word,
-    completeness: Option<Word>,
-    generated_at: StoredMoment,
-    expires_at: StoredMoment,
-    updated_at: StoredMoment,
+record! {
+    AuditRecord for AuditRow {
+        restore_id: Id,
+        id: Id,
+        action: Word,
+        status: OptionalWord,
+        outcome: OptionalWord,
+        recorded_at: StoredMoment,
+    }
 }
 
-impl From<SnapshotRecord> for SnapshotRow {
-    fn from(record: SnapshotRecord) -> Self {
-        Self {
-            run_id: RunId(record.run_id),
-            id: SnapshotId(record.id),
-            status: record.status.into(),
-            completeness: record.completeness.map(String::from),
-            generated_at: record.generated_at.into(),
-            expires_at: record.expires_at.into(),
-            updated_at: record.updated_at.into(),
-        }
+record! {
+    SnapshotRecord for SnapshotRow {
+        run_id: Id,
+        id: Id,
+        status: Word,
+        completeness: OptionalWord,
+        generated_at: StoredMoment,
+        expires_at: StoredMoment,
+        updated_at: StoredMoment,
     }
 }
 

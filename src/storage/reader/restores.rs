@@ -18,7 +18,7 @@ use super::scope::Workspaces;
 use crate::storage::column::{Id, OptionalId, Word};
 use crate::storage::error::Result;
 use crate::storage::parsing::away;
-use crate::storage::records::Ask;
+use crate::storage::records::{Ask, record};
 use crate::storage::statement::{statement, values};
 use crate::storage::transaction::DatabaseTransaction;
 
@@ -51,12 +51,21 @@ pub struct RestoreSeen {
 /// A restore, the run that it points at, that run's evidence, and what is on record of it.
 pub type Latest = (RestoreFacts, Option<RunFacts>, EvidenceFacts, RunOnRecord);
 
+record! {
+    PreparationColumns for PreparationRow {
+        has_target: bool,
+        is_dry_run: Option<bool>,
+        status: Word,
+    } with documents {
+        requested_items / has_requested_items,
+        group_mapping / has_group_mapping,
+        preview / has_preview,
+        metadata / has_metadata,
+    }
+}
+
 /// A restore that may be seen, before it is executed.
 #[derive(FromRow)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "one flag per nullable column, as the query names them"
-)]
 struct PreparationRecord {
     #[sqlx(try_from = "Id")]
     workspace_id: WorkspaceId,
@@ -69,17 +78,8 @@ struct PreparationRecord {
     #[sqlx(try_from = "NameColumn")]
     environment_name: String,
     requested_by: Option<Word>,
-    has_target: bool,
-    is_dry_run: Option<bool>,
-    status: Word,
-    requested_items: Option<Vec<u8>>,
-    has_requested_items: bool,
-    group_mapping: Option<Vec<u8>>,
-    has_group_mapping: bool,
-    preview: Option<Vec<u8>>,
-    has_preview: bool,
-    metadata: Option<Vec<u8>>,
-    has_metadata: bool,
+    #[sqlx(flatten)]
+    columns: PreparationColumns,
 }
 
 /// A restore in its own scope, and the run that it points at.
@@ -139,18 +139,7 @@ impl Reader {
                 PointedAt::by(tx, &[scoped], policy).await?.of(&scoped);
             let sources = tx.find_sources(&asks).await?;
             let source = tx.load_backups(sources).await?.remove(&restore.0);
-            let row = PreparationRow {
-                is_dry_run: record.is_dry_run,
-                status: record.status.into(),
-                has_target: record.has_target,
-                requested_items: Column::fetched(
-                    record.requested_items,
-                    record.has_requested_items,
-                ),
-                group_mapping: Column::fetched(record.group_mapping, record.has_group_mapping),
-                preview: Column::fetched(record.preview, record.has_preview),
-                metadata: Column::fetched(record.metadata, record.has_metadata),
-            };
+            let row = PreparationRow::from(record.columns);
             let gather = move || PreparationFacts::gather(&row, source, &keys);
             let preparation = away("read how a restore was prepared", gather).await?;
             Ok(Some(RestoreSeen {

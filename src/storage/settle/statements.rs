@@ -21,7 +21,7 @@ use crate::storage::model::{
 };
 use crate::storage::parsing::Parsed;
 use crate::storage::records::{
-    Ask, AttemptsRecord, AuditRecord, CandidateRecord, FoundRun, RestoreRecord, RunRecord,
+    Ask, AttemptsRecord, AuditRecord, CandidateRecord, FoundRun, FoundRunRecord, RestoreRecord,
     SnapshotRecord, WatchWrite, WrittenRecord,
 };
 use crate::storage::statement::{Statement, Table, Value, action_values, statement, values};
@@ -92,7 +92,7 @@ impl DatabaseTransaction {
         } else {
             statement!(step, "load_runs")
         };
-        let records: Vec<RunRecord> = self
+        let records: Vec<FoundRunRecord> = self
             .driver()
             .fetch_all(statement, values![runs, RUN_COLUMN_BYTES_MAX])
             .await?;
