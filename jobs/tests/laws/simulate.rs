@@ -393,6 +393,59 @@ fn a_verdict_of_the_first_ruleset_is_answered_by_its_own_rules() {
     }
 }
 
+/// Each time that the first ruleset knew is what is asked under, and what is told of its facts.
+#[test]
+fn the_first_rulesets_own_times_count_and_are_told() {
+    let year = minutes(60 * 24 * 365);
+    let rows: [(&str, Other<'_>, &str); 4] = [
+        (
+            "restore.evidence_missing",
+            &|it| it.settle_window = year,
+            "restore.settling",
+        ),
+        (
+            "restore.evidence_in_progress",
+            &|it| it.settle_window_in_progress = year,
+            "restore.settling",
+        ),
+        (
+            "restore.evidence_predates_restore",
+            &|it| it.clock_skew_max = year,
+            "restore.settling",
+        ),
+        (
+            "restore.proof_complete",
+            &|it| it.evidence_skew_max = -minutes(60),
+            "restore.evidence_predates_restore",
+        ),
+    ];
+    let mut answered = [0; 4];
+    for line in FIRST.lines() {
+        let kept: Kept = serde_json::from_str(line).unwrap();
+        let recorded = kept.recorded();
+        let facts = review(&recorded).unwrap().facts;
+        let told = serde_json::to_value(&facts.policy).unwrap();
+        let written: serde_json::Value = serde_json::from_str(recorded.facts).unwrap();
+        for (setting, value) in written["policy"].as_object().unwrap() {
+            assert_eq!(&told[setting], value, "{setting} of {line}");
+        }
+        let name = Name {
+            run: facts.run.id,
+            decision_id: &recorded.facts_digest[..32],
+            decided_at: facts.as_of,
+        };
+        for ((reason, other, expected), count) in rows.iter().zip(&mut answered) {
+            let mut policy = facts.policy.clone();
+            other(&mut policy);
+            let said = simulate(&recorded, &name, None, &policy).unwrap();
+            let is_row =
+                kept.reason_code == *reason && said.is_ok_and(|it| it.reason.code() == *expected);
+            *count += u32::from(is_row);
+        }
+    }
+    assert!(answered.iter().all(|count| *count > 0), "{answered:?}");
+}
+
 #[test]
 fn a_record_is_asked_only_where_it_stands() {
     let record = Case::proven().record().unwrap();
