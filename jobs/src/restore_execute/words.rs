@@ -28,6 +28,9 @@ pub(super) const PLACES: [&str; 3] = ["status", "decision", "outcome"];
 /// success.
 const DENIALS: [&str; 3] = ["aborted", "cancelled", "completed_with_errors"];
 
+/// Words of a foundation that was written, whatever else its row says.
+const WRITTEN: [&str; 3] = ["created", "created_copy", "updated"];
+
 vocabulary! {
     /// A class of outcome words that configuration can add to.
     pub enum WordClass {
@@ -120,7 +123,7 @@ pub enum Class {
 /// What a row says became of it.
 pub(super) struct RowWords {
     pub(super) class: Class,
-    /// Whether one of its words is `mapped_existing`, with which nothing was written.
+    /// Whether `mapped_existing` is among its words and none that says what was written.
     pub(super) mapped: bool,
     /// The digest of the one word that it says and nobody knows.
     pub(super) unknown: Option<String>,
@@ -177,13 +180,14 @@ impl ItemWords {
             let alone = !denied && words().all(|other| other.text() == Some(word));
             self.unknown(word).filter(|_| alone)
         };
+        let says = |known| words().any(|word| word.text() == Some(known));
         RowWords {
             class: if class == Class::Applied && denied {
                 Class::UNRECOGNISED
             } else {
                 class
             },
-            mapped: words().any(|word| word.text() == Some("mapped_existing")),
+            mapped: says("mapped_existing") && !WRITTEN.into_iter().any(says),
             unknown: (class == Class::UNRECOGNISED).then(unknown).flatten(),
         }
     }

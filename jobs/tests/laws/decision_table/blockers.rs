@@ -381,6 +381,10 @@ pub(super) fn stopped_and_failed_rows() -> Vec<Row> {
                 r#"{"foundations":[{"decision":"mapped_existing"},{"decision":"updated"}]}"#,
             ),
             (
+                "a foundation created, of which another word says that it was mapped",
+                r#"{"foundations":[{"decision":"created","status":"mapped_existing"}]}"#,
+            ),
+            (
                 "an assignment of a failed item",
                 r#"{"items":{"101":{"status":"failed","assignment_outcomes":[{"status":"created"}]}}}"#,
             ),
