@@ -103,6 +103,11 @@ vocabulary! {
     }
     /// It has not looked yet whether there is any other.
     Unexamined { name: "not examined", detail: "the database was not examined yet" }
+    /// Other workers may not know by which rules it judges.
+    Unannounced {
+        name: "rules that were not announced",
+        detail: "the database has not taken yet by which rules this worker judges, which others have to know first, so nothing is settled; the log says why"
+    }
     /// The database refuses what every settlement begins with.
     Unusable {
         name: "a database that cannot be used",

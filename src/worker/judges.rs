@@ -8,8 +8,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::shared::Shared;
+use crate::clock::Stopwatch;
 use crate::health::Obstacle;
-use crate::storage::{Judge, StoreError};
+use crate::storage::{ErrorKind, Judge, StoreError};
 
 /// How often a worker says which rules it judges by, and hears of the others.
 const COMPARE_EVERY: Duration = Duration::from_secs(2);
@@ -17,26 +18,119 @@ const COMPARE_EVERY: Duration = Duration::from_secs(2);
 /// How long an answer may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
+/// How long others are taken to know what was announced. They forget it after half a minute.
+const KNOWN_FOR: Duration = Duration::from_secs(20);
+
 /// Compares until the process stops.
 pub(super) async fn keep_comparing(shared: Arc<Shared>) {
     let mut said = None;
+    let mut announced = Announced::default();
+    let mut obstacles = shared.health.watch_obstacles();
     loop {
-        // Until a migration has made the table there is nobody to be told; what fails is asked again.
-        if shared.health.database_is_up()
-            && let Ok(Ok((own, mut others))) =
-                tokio::time::timeout(ANSWER_WITHIN, hear(&shared)).await
-        {
-            others.retain(Judge::settles);
-            tell_of_newer_rules(&shared, &own, &others);
-            if !own.settles() {
-                give_way(&shared, others.first(), &mut said);
-            }
-            tell_of_other_settings(&shared, &own, &others);
+        obstacles.mark_unchanged();
+        let is_up = shared.health.database_is_up();
+        if is_up {
+            announced.announce(&shared).await;
+            compare(&shared, &mut said).await;
         }
-        if shared.pause(COMPARE_EVERY).await.is_err() {
-            return;
+        let is_unknown = announced.tell(&shared);
+        let has_changed = async {
+            if is_up {
+                // Fails when the sender is gone, which lives as long as this process works.
+                obstacles.changed().await.ok();
+            } else {
+                shared.health.database_up().await;
+            }
+        };
+        tokio::select! {
+            paused = shared.pause(COMPARE_EVERY) => if paused.is_err() {
+                return;
+            },
+            () = has_changed, if is_unknown => {}
         }
     }
+}
+
+/// Until a migration has made the table there is nobody to be told; what fails is asked again.
+async fn compare(shared: &Shared, said: &mut Option<bool>) {
+    let hearing = tokio::time::timeout(ANSWER_WITHIN, shared.store.list_judges());
+    let (Ok(own), Ok(Ok(mut others))) = (own(shared), hearing.await) else {
+        return;
+    };
+    others.retain(Judge::settles);
+    tell_of_newer_rules(shared, &own, &others);
+    if !own.settles() {
+        give_way(shared, others.first(), said);
+    }
+    tell_of_other_settings(shared, &own, &others);
+}
+
+/// What others know of this worker's rules. Nothing is settled before they do: a worker of a lower ruleset would settle
+/// beside it.
+#[derive(Default)]
+struct Announced {
+    /// Runs since the database was last told.
+    last: Option<Stopwatch>,
+    is_refused: bool,
+}
+
+impl Announced {
+    /// A worker that settles nothing for a reason of its own does not keep others from it. Where commits wait for a
+    /// standby, its announcement shows whether they still do.
+    async fn announce(&mut self, shared: &Shared) {
+        let is_only_outranked = |obstacles: &BTreeSet<_>| {
+            let mut obstacles = obstacles.iter();
+            obstacles.all(|it| {
+                matches!(
+                    it,
+                    Obstacle::NewerRules
+                        | Obstacle::Beside
+                        | Obstacle::Unconfirmed
+                        | Obstacle::Unannounced
+                )
+            })
+        };
+        let obstacles = shared.health.watch_obstacles();
+        if !is_only_outranked(&obstacles.borrow()) {
+            self.last = None;
+        } else if !shared.health.cannot_settle() {
+            let began = Stopwatch::start();
+            match tokio::time::timeout(ANSWER_WITHIN, announce(shared)).await {
+                Ok(Ok(())) => {
+                    self.last = Some(began);
+                    if std::mem::take(&mut self.is_refused) {
+                        tracing::info!("others know again by which rules this worker judges");
+                    }
+                }
+                Ok(Err(error)) if !self.is_refused && error.kind() != ErrorKind::Transient => {
+                    tracing::warn!(%error, "the database does not take by which rules this worker judges");
+                    self.is_refused = true;
+                }
+                Ok(Err(_)) | Err(_) => {} // whoever shows that this worker is alive says so
+            }
+        }
+    }
+
+    /// Notes whether others may not know, and returns it. Whoever could not settle is let try until a verdict is
+    /// committed, which shows that it can again.
+    fn tell(&self, shared: &Shared) -> bool {
+        let is_known = |last: Stopwatch| last.elapsed() < KNOWN_FOR;
+        let is_unknown = !self.last.is_some_and(is_known) && !shared.health.cannot_settle();
+        shared.health.obstacle(Obstacle::Unannounced, is_unknown);
+        is_unknown
+    }
+}
+
+async fn announce(shared: &Shared) -> Result<(), StoreError> {
+    shared.store.announce_rules(&own(shared)?).await
+}
+
+fn own(shared: &Shared) -> Result<Judge, StoreError> {
+    let settling = &shared.options.settling;
+    Ok(Judge {
+        next_sweep_at: *shared.next_sweep(),
+        ..Judge::new(shared.name.as_str(), &settling.policy)?.in_mode(settling.admission.mode())
+    })
 }
 
 /// Says, as the last thing, that this worker judges no more. Others would think so half a minute later.
@@ -45,31 +139,6 @@ pub(super) async fn withdraw(shared: &Shared) {
     if let Ok(Err(error)) = tokio::time::timeout(ANSWER_WITHIN, withdrawing).await {
         tracing::debug!(%error, "others may think for half a minute that this worker still judges");
     }
-}
-
-/// A worker that settles nothing for a reason of its own does not keep others from it. Where commits wait for a standby, its
-/// announcement shows whether they still do.
-async fn hear(shared: &Shared) -> Result<(Judge, Vec<Judge>), StoreError> {
-    let settling = &shared.options.settling;
-    let own = Judge {
-        next_sweep_at: *shared.next_sweep(),
-        ..Judge::new(shared.name.as_str(), &settling.policy)?.in_mode(settling.admission.mode())
-    };
-    let is_only_outranked = |obstacles: &BTreeSet<_>| {
-        let mut obstacles = obstacles.iter();
-        obstacles.all(|it| {
-            matches!(
-                it,
-                Obstacle::NewerRules | Obstacle::Beside | Obstacle::Unconfirmed
-            )
-        })
-    };
-    let obstacles = shared.health.watch_obstacles();
-    let settles = !shared.health.cannot_settle() && is_only_outranked(&obstacles.borrow());
-    if settles {
-        shared.store.announce_rules(&own).await?;
-    }
-    Ok((own, shared.store.list_judges().await?))
 }
 
 fn tell_of_newer_rules(shared: &Shared, own: &Judge, others: &[Judge]) {

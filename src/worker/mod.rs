@@ -115,6 +115,7 @@ pub async fn run(
 fn start(shared: &Arc<Shared>) -> TaskTracker {
     // Before anything is taken up.
     shared.health.obstacle(Obstacle::Unexamined, true);
+    shared.health.obstacle(Obstacle::Unannounced, true);
     let mode = shared.options.settling.admission.mode();
     shared.health.mode(mode.detail());
     let observes = mode == SettlingMode::Observe;

@@ -3,11 +3,15 @@
 use crate::support::case::Case;
 use crate::support::scene::{
     CENSUS, IN_HAND, OPEN, OPEN_JOBS, SWEEPS, Scene, TICKS, dismiss, until_answered, until_ready,
+    until_said,
 };
 use crate::support::store::{Fixture, on_both};
 use crate::support::worker::Worker;
 
-on_both!(a_worker_beside_newer_rules_takes_nothing_up_until_they_are_gone);
+on_both!(
+    a_worker_beside_newer_rules_takes_nothing_up_until_they_are_gone,
+    a_worker_settles_nothing_before_others_can_know_its_rules,
+);
 
 /// Workers that have said since the mark which rules they judge by.
 const SAID_SINCE: &str = "SELECT count(*) FROM reconciler.judges AS own, reconciler.judges AS mark
@@ -85,4 +89,44 @@ async fn a_worker_beside_newer_rules_takes_nothing_up_until_they_are_gone(on: Fi
         "who has stopped judges no more"
     );
     scene.assert_one_of_each(6).await;
+}
+
+/// Others would go on by theirs beside it.
+async fn a_worker_settles_nothing_before_others_can_know_its_rules(on: Fixture) {
+    let scene = Scene::on(on, &format!("{SWEEPS}{CENSUS}")).await;
+    scene.plant((1..=3).map(Case::proven)).await;
+    scene.request([1]).await;
+    let refuse = scene.either(
+        "CREATE TRIGGER refuse BEFORE INSERT ON reconciler.judges BEGIN SELECT RAISE(ABORT, 'not taken'); END",
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+         $$ BEGIN RAISE EXCEPTION 'not taken' USING ERRCODE = 'check_violation'; END $$;
+         CREATE TRIGGER refuse BEFORE INSERT ON reconciler.judges FOR EACH ROW EXECUTE FUNCTION refuse()",
+    );
+    scene.execute(refuse).await;
+    let worker = scene.unready_at(scene.url()).await;
+    let why = "the database does not take by which rules this worker judges";
+    until_said(&worker, why).await;
+    scene.let_pass(1, &worker).await;
+    let (_, state) = worker.probe("/readyz?verbose").await;
+    let unannounced = "[-] settling: the database has not taken yet by which rules";
+    assert!(state.contains(unannounced), "{state}");
+    for (query, expected) in [(OPEN, 3), (TICKS, 0), (IN_HAND, 0), (OPEN_JOBS, 1)] {
+        assert_eq!(scene.count(query).await, expected, "{query}\n{state}");
+    }
+
+    let take = scene.either(
+        "DROP TRIGGER refuse",
+        "DROP TRIGGER refuse ON reconciler.judges",
+    );
+    scene.execute(take).await;
+    until_ready(&worker).await;
+    scene.until(OPEN, 0, &worker).await;
+    let said = worker.said();
+    assert_eq!(said.matches(why).count(), 1, "{said}");
+    assert!(
+        said.contains("others know again by which rules this worker judges"),
+        "{said}"
+    );
+    dismiss(worker).await;
+    scene.assert_one_of_each(3).await;
 }
