@@ -229,7 +229,7 @@ impl Environment {
     }
 
     /// A URL with its password, which stands in it, in `PGPASSWORD`, or in PostgreSQL's file of passwords; and with the
-    /// authority that `PGSSLROOTCERT` names, which the driver asks in any case.
+    /// authority that `PGSSLROOTCERT` names, where it names none.
     fn url_of(&self, given: &Given) -> Result<Option<DatabaseUrl>, ConfigError> {
         let Some(mut url) = given.url()? else {
             return Ok(None);

@@ -41,7 +41,7 @@ pub struct ServerAddress {
     pub(crate) wanted: WantedServer,
     /// Whether the URL holds a password.
     pub(crate) has_password: bool,
-    authority_file: Option<String>,
+    authority: Authority,
     /// The URL without its password and without every parameter that is not known to be harmless.
     pub(crate) shown: String,
 }
@@ -187,7 +187,7 @@ impl ServerAddress {
         if options.get_socket().is_some() || options.get_host().starts_with('/') {
             // Nothing leaves the machine, and servers refuse to encrypt it.
             options = options.ssl_mode(PgSslMode::Disable);
-        } else if asked.authority_file.is_some() {
+        } else if matches!(asked.authority, Authority::File(_)) {
             options = match options.get_ssl_mode() {
                 PgSslMode::VerifyCa | PgSslMode::VerifyFull => options,
                 // As every other client has it: who names an authority wants it to be asked.
@@ -210,7 +210,7 @@ impl ServerAddress {
             connect_timeout: asked.connect_timeout,
             wanted: asked.wanted,
             has_password: asked.has_password || parts.url.password().is_some(),
-            authority_file: asked.authority_file,
+            authority: asked.authority,
             shown: parts.shown(),
         })
     }
@@ -237,7 +237,7 @@ impl ServerAddress {
     /// Whether it matters who vouches for the server, and the URL does not say who does.
     pub(crate) fn wants_authority(&self) -> bool {
         let mode = self.options.get_ssl_mode();
-        self.authority_file.is_none()
+        self.authority == Authority::Unnamed
             && matches!(
                 mode,
                 PgSslMode::Require | PgSslMode::VerifyCa | PgSslMode::VerifyFull
@@ -247,15 +247,17 @@ impl ServerAddress {
     /// What the driver connects with. The file with the authority's certificates is looked at first: the driver
     /// says of one that cannot be read that the connection was lost, and of one without certificates nothing.
     pub(crate) fn into_options(self) -> Result<PgConnectOptions> {
-        let Some(file) = &self.authority_file else {
-            return Ok(self.options);
+        let Authority::File(file) = &self.authority else {
+            // By itself it would follow PGSSLROOTCERT, whatever is in it, and beside what the URL says.
+            return Ok(self.options.ssl_root_cert_from_pem(Vec::new()));
         };
+        if file.contains(CERTIFICATE) {
+            return Ok(self
+                .options
+                .ssl_root_cert_from_pem(file.clone().into_bytes()));
+        }
         let step = "read the file that sslrootcert names";
-        let text = if file.contains(CERTIFICATE) {
-            file.clone()
-        } else {
-            std::fs::read_to_string(file).map_err(|error| StoreError::fatal(step, error))?
-        };
+        let text = std::fs::read_to_string(file).map_err(|error| StoreError::fatal(step, error))?;
         if text.contains(CERTIFICATE) {
             Ok(self.options)
         } else {
@@ -368,13 +370,24 @@ struct AddressQuery {
     connect_timeout: Option<Duration>,
     wanted: WantedServer,
     has_password: bool,
-    authority_file: Option<String>,
+    authority: Authority,
+}
+
+/// Who vouches for the server, as the URL says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+enum Authority {
+    /// It does not.
+    #[default]
+    Unnamed,
+    /// Those that the machine trusts.
+    System,
+    /// Also those in this file, or in this text itself.
+    File(String),
 }
 
 impl AddressQuery {
     fn read(url: &Url) -> Result<Self, AddressError> {
         let mut asked = Self::default();
-        let mut system_roots = false;
         for (key, value) in url.query_pairs() {
             let key: &str = ALIASES
                 .iter()
@@ -385,13 +398,13 @@ impl AddressQuery {
                     return Err(AddressError::SeveralHosts);
                 }
                 // The machine's own roots are always asked.
-                ("sslrootcert", "system") => system_roots = true,
+                ("sslrootcert", "system") => asked.authority = Authority::System,
                 // Never an attempt without encryption first: the driver makes no second one.
                 ("sslmode", "allow") => asked.pass(key, "prefer"),
                 _ => asked.follow(key, &value)?,
             }
         }
-        if system_roots && !asked.checks_name() {
+        if asked.authority == Authority::System && !asked.checks_name() {
             return Err(AddressError::Value(
                 "sslrootcert",
                 "is system, which has no effect without sslmode=verify-full; write both",
@@ -481,7 +494,7 @@ impl AddressQuery {
             _ => {
                 self.has_password |= key == "password";
                 if key == "sslrootcert" {
-                    self.authority_file = Some(value.to_owned());
+                    self.authority = Authority::File(value.to_owned());
                 }
                 self.pass(key, value);
                 let is_followed = FOLLOWED.contains(&key) || key.starts_with("options[");

@@ -205,6 +205,37 @@ async fn a_server_that_wants_encryption_is_reached_or_it_is_said_how() {
         assert!(ran.all().contains(said), "{file}: {}", ran.all());
     }
 
+    // What the URL says comes first, and nothing is as good as no variable.
+    let certificate = fs::read_to_string(&authority).expect("a certificate");
+    let checked = "the server's name and certificate are checked";
+    for (parameters, variable, code, said) in [
+        (
+            "sslmode=verify-full&sslrootcert=system",
+            &*authority,
+            3,
+            "UnknownIssuer",
+        ),
+        ("sslmode=verify-full", "system", 3, "UnknownIssuer"),
+        ("sslmode=verify-full", "", 3, "UnknownIssuer"),
+        ("sslmode=verify-full", &certificate, 0, checked),
+        ("sslmode=require", "", 0, "who answers is not checked"),
+        (
+            "sslmode=require",
+            "system",
+            3,
+            "has no effect without sslmode=verify-full",
+        ),
+        ("sslmode=prefer", "system", 0, "who answers is not checked"),
+    ] {
+        let mut command = program(&format!("{url}?{parameters}"), &["--verbose", "doctor"]);
+        let ran = ran(command.env("PGSSLROOTCERT", variable)).exits(code);
+        assert!(
+            ran.all().contains(said),
+            "{parameters}, {variable:?}: {}",
+            ran.all()
+        );
+    }
+
     server.restart_with(&["ssl = off"]).await;
     assert_says(
         &format!("{url}?sslmode=require"),
