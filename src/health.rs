@@ -106,7 +106,7 @@ vocabulary! {
     /// Other workers may not know by which rules it judges.
     Unannounced {
         name: "rules that were not announced",
-        detail: "the database has not taken yet by which rules this worker judges, which others have to know first, so nothing is settled; the log says why"
+        detail: "the database has not taken yet by which rules this worker judges, which others have to know first, so nothing is settled"
     }
     /// The database refuses what every settlement begins with.
     Unusable {

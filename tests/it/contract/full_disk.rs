@@ -1,6 +1,7 @@
 //! Transactions that SQLite ends by itself, as it does where a commit finds the disk full.
 
 use std::fs;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::process::Command;
 
@@ -94,9 +95,14 @@ async fn prepared(disk: &SmallDisk, runs: i64) -> (String, Store) {
     store.migrate().await.expect("our tables");
     set_up(&store).await.expect("the queue");
     standin.plant(&world()).await.expect("the world");
-    let cases = (1..=runs).map(Case::proven);
-    standin.plant(&rows_of(cases)).await.expect("runs");
+    plant(&url, 1..=runs).await;
     (url, store)
+}
+
+async fn plant(url: &str, runs: RangeInclusive<i64>) {
+    let rows = rows_of(runs.map(Case::proven));
+    let standin = Standin::new(url).expect("a URL");
+    standin.plant(&rows).await.expect("runs");
 }
 
 const RUNS: i64 = 60;
@@ -131,13 +137,16 @@ async fn a_worker_goes_on_once_there_is_room_again() {
     let config = disk.path().join("reconciler.toml");
     let one = "[database]\nconnections_max = 1\n[log]\nfilter = \"info,restore_reconciler::worker::sweeps=debug\"\n";
     fs::write(&config, format!("{SWEEPS}{one}")).expect("a file");
-    disk.fill();
     let worker = Worker::start(&url, Some(&config)).await;
     let worker = worker.unwrap_or_else(|why| panic!("{why}"));
+    until_ready(&worker).await;
+    let is_settled = async || (store.count_due(None).await.ok() == Some(0)).then_some(());
+    eventually(is_settled, async || worker.said()).await;
+    disk.fill();
     until_said(&worker, "this host takes no part in the tick").await;
     assert_eq!(worker.probe("/livez").await.0, 200, "{}", worker.said());
     disk.free();
-    let is_settled = async || (store.count_due(None).await.ok() == Some(0)).then_some(());
+    plant(&url, RUNS + 1..=2 * RUNS).await;
     eventually(is_settled, async || worker.said()).await;
     until_ready(&worker).await;
     dismiss(worker).await;

@@ -70,6 +70,14 @@ impl Writer {
         Self(connection)
     }
 
+    /// Has a statement take effect, and begins anew. Whoever waits to write meanwhile may get in between.
+    pub(crate) async fn execute(&mut self, statement: &'static str) {
+        for statement in [statement, "COMMIT", "BEGIN IMMEDIATE"] {
+            let executed = raw_sql(statement).execute(&mut self.0).await;
+            executed.expect("nobody else writes meanwhile");
+        }
+    }
+
     pub(crate) async fn let_go(self) {
         self.0.close().await.expect("its transaction ends with it");
     }

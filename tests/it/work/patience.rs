@@ -69,20 +69,21 @@ async fn a_worker_that_waits_for_a_lock_keeps_its_jobs_and_suspects_nobody(on: F
     let known = "[survey]\naccepted = [\"link\"]\n";
     let scene = Scene::on(on, &format!("{SWEEPS}{IMPATIENT}{known}")).await;
     scene.plant((1..=RUNS).map(Case::proven)).await;
-    let (lock, workers) = if scene.database.is_sqlite() {
-        let lock = Lock::take(&scene).await;
-        (lock, [scene.worker().await, scene.worker().await])
-    } else {
-        // Who begins beside such a lock cannot examine the table, and takes nothing up.
-        scene
-            .execute("UPDATE operation_runs SET type = 'kept'")
-            .await;
-        let workers = [scene.worker().await, scene.worker().await];
-        let lock = Lock::take(&scene).await;
-        let given = "UPDATE operation_runs SET type = 'restore.execute'";
-        scene.execute(given).await;
-        (lock, workers)
-    };
+    // Who begins beside such a lock can neither examine the table nor say by which rules it judges, and takes nothing up.
+    scene
+        .execute("UPDATE operation_runs SET type = 'kept'")
+        .await;
+    let workers = [scene.worker().await, scene.worker().await];
+    let mut lock = Lock::take(&scene).await;
+    let given = "UPDATE operation_runs SET type = 'restore.execute'";
+    match &mut lock {
+        Lock::Table(_) => scene.execute(given).await,
+        Lock::File(writer) => {
+            workers.iter().for_each(Worker::stop);
+            writer.execute(given).await;
+            workers.iter().for_each(Worker::go_on);
+        }
+    }
     // Some in hand first: then the next batch does not fit, and its rest waits in the library's buffer.
     let in_hand = format!("{IN_HAND} AND job_type = 'restore.execute'");
     scene.request(1..=30).await;
