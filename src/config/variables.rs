@@ -85,9 +85,20 @@ fn is_slip(name: &str, known: &[(String, String, String)]) -> bool {
 }
 
 fn unknown(name: &str, known: &[(String, String, String)]) -> ConfigError {
-    let names = known.iter().map(|(known, ..)| known.as_str());
-    let names: Vec<&str> = names.chain(NAMES).collect();
-    let near = nearest(name, &names);
+    let parts = name.strip_prefix(PREFIX).and_then(|it| it.split_once(PART));
+    let (section, key) = parts.unwrap_or_default();
+    let own = known
+        .iter()
+        .filter(|(_, own, _)| own.eq_ignore_ascii_case(section));
+    let own: Vec<&str> = own.map(|(.., key)| key.as_str()).collect();
+    // In a section that there is, only its own keys are meant: what stands before them is alike in all.
+    let near = if own.is_empty() {
+        let names = known.iter().map(|(known, ..)| known.as_str());
+        let names: Vec<&str> = names.chain(NAMES).collect();
+        nearest(name, &names).map(str::to_owned)
+    } else {
+        nearest(key, &own).map(|near| name_of(section, near))
+    };
     ConfigError::UnknownVariable {
         name: name.to_owned(),
         advice: near.map_or_else(

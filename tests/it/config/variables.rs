@@ -129,6 +129,16 @@ fn what_is_no_setting_or_not_allowed_is_refused_by_name() {
         ),
         ("RECONCILER_NOTHING__AT_ALL", "x", "is no setting"),
         (
+            "RECONCILER_WORKER__CONCURRENCY",
+            "3",
+            "`restore-reconciler config show` lists every setting",
+        ),
+        (
+            "RECONCILER_WORKER__JOB_MAX",
+            "3",
+            "did you mean RECONCILER_WORKER__JOBS_MAX?",
+        ),
+        (
             "RECONCILER_SWEEP__BATCH_RUNS_MAX",
             "0",
             "a whole number from 1",
