@@ -558,7 +558,10 @@ fn check_rights(state: &HealthState) -> HealthCheck {
 }
 
 fn check_settling(state: &HealthState, obstacles: &BTreeSet<Obstacle>) -> HealthCheck {
-    let mut details: Vec<_> = obstacles.iter().map(|it| it.detail()).collect();
+    // Nobody announces what something else keeps it from.
+    let is_told = |it: &&Obstacle| **it != Obstacle::Unannounced || obstacles.len() == 1;
+    let told = obstacles.iter().filter(is_told);
+    let mut details: Vec<_> = told.map(|it| it.detail()).collect();
     if details.is_empty() && state.cannot_settle {
         details.push(
             "a settlement was refused as a whole, and no verdict was committed since; the log says why",

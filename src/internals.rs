@@ -45,7 +45,7 @@ pub mod doctor {
 }
 pub mod health {
     pub use crate::health::{
-        DatabaseState, Health, HealthCheck, HealthLimits, Loop, Report, Schema,
+        DatabaseState, Health, HealthCheck, HealthLimits, Loop, Obstacle, Report, Schema,
     };
 }
 pub mod metrics {

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use restore_reconciler::internals::health::{DatabaseState, Health, HealthLimits, Loop, Schema};
+use restore_reconciler::internals::health::{
+    DatabaseState, Health, HealthLimits, Loop, Obstacle, Schema,
+};
 
 const AWAY: DatabaseState = DatabaseState::Away {
     why: "connection refused",
@@ -249,6 +251,22 @@ fn only_a_committed_verdict_shows_that_settlements_work_again() {
     assert_eq!(stage.found(), (true, false, vec!["settling"]));
     stage.health.committed();
     assert_eq!(stage.found(), (true, true, vec![]));
+}
+
+/// Nobody says by which rules it judges while something else keeps it from judging, which is what to mend.
+#[test]
+fn what_keeps_from_announcing_is_told_alone() {
+    let stage = Stage::well();
+    for (is_other, is_unannounced, expected) in [
+        (false, true, Obstacle::Unannounced),
+        (true, true, Obstacle::OtherSchema),
+        (true, false, Obstacle::OtherSchema),
+    ] {
+        stage.health.obstacle(Obstacle::OtherSchema, is_other);
+        stage.health.obstacle(Obstacle::Unannounced, is_unannounced);
+        assert_eq!(stage.found(), (true, false, vec!["settling"]));
+        assert_eq!(stage.detail("settling"), expected.detail());
+    }
 }
 
 #[test]
