@@ -16,14 +16,6 @@ fn list(mistakes: &[ConfigError]) -> String {
 }
 
 impl ConfigError {
-    /// Each mistake by itself.
-    pub fn mistakes(self) -> Vec<Self> {
-        match self {
-            Self::Several(mistakes) => mistakes,
-            one => vec![one],
-        }
-    }
-
     /// Each mistake in its own text.
     pub fn texts(&self) -> Vec<String> {
         match self {

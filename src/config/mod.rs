@@ -59,8 +59,8 @@ pub use rules::Rules;
 pub use settling::{Settlements, Surveying};
 use source::{SourceText, joined, value_at};
 pub use sweep::{Cron, Sweep};
-use variables::settings_in;
 pub use variables::variable_of;
+use variables::{Variable, settings_in};
 pub use worker::Worker;
 
 use crate::telemetry::Format;
@@ -147,21 +147,23 @@ impl Config {
         flag: Option<&Path>,
         environment: &Environment,
     ) -> Result<(Self, BTreeMap<String, String>), ConfigError> {
-        let (text, file) = match (flag, environment.config_file()?) {
-            (Some(path), _) => read_file(path, "--config")?,
-            (None, Some(path)) => read_file(Path::new(path), CONFIG_VARIABLE)?,
-            (None, None) => Default::default(),
+        let reading = match (flag, environment.config_file()?) {
+            (Some(path), _) => read_file(path, "the command line"),
+            (None, Some(path)) => read_file(Path::new(path), CONFIG_VARIABLE),
+            (None, None) => Ok(Default::default()),
         };
-        let (config, mut mistakes) = match Self::read(&text, &file) {
-            Ok(config) => (config, Vec::new()),
-            Err(error) => (Self::default(), error.mistakes()),
+        let ((text, file), unreadable) = match reading {
+            Ok(read) => (read, None),
+            Err(mistake) => (Default::default(), Some(mistake)),
         };
+        let (config, mut mistakes) = Self::read(&text, &file);
+        mistakes.extend(unreadable);
         let (variables, others) =
             settings_in(environment, &Self::default().to_json(), |settings| {
                 Self::deserialize(settings).map(drop)
             });
         mistakes.extend(others);
-        several(mistakes)?;
+        config.refused(&file, mistakes, &variables)?;
         let unread = |error: toml::de::Error, place: &str| ConfigError::Syntax {
             place: place.to_owned(),
             problem: error.message().to_owned(),
@@ -226,26 +228,65 @@ impl Config {
 
     /// Reads settings from the text of a file. `file` is its name in errors, of which there may be several.
     pub fn parse(text: &str, file: &str) -> Result<Self, ConfigError> {
-        Self::read(text, file)?.checked(file)
+        let (config, mistakes) = Self::read(text, file);
+        config.refused(file, mistakes, &[])?;
+        config.checked(file)
     }
 
-    /// Settings of which each is allowed by itself.
-    fn read(text: &str, file: &str) -> Result<Self, ConfigError> {
+    /// Settings of which each is allowed by itself, and what is wrong with others, in whose place the defaults are.
+    fn read(text: &str, file: &str) -> (Self, Vec<ConfigError>) {
         let source = SourceText {
             text,
             file,
             default: Self::default().to_json(),
         };
-        let root = DeTable::parse(text).map_err(|error| source.syntax_error(&error))?;
+        let (legible, mut mistakes) = source.legible();
+        let (root, _) = DeTable::parse_recoverable(&legible);
         let mut root = root.into_inner();
-        let mut mistakes = Vec::new();
         source.take_unknown(&mut root, &source.default, "", &mut mistakes);
         let read = |text: toml::de::Deserializer<'_>| Self::deserialize(text).map(drop);
         source.take_refused(&mut root, read, &mut mistakes);
         mistakes.sort_by_key(|(offset, _)| *offset);
-        several(mistakes.into_iter().map(|(_, mistake)| mistake).collect())?;
+        let mut mistakes: Vec<_> = mistakes.into_iter().map(|(_, mistake)| mistake).collect();
         let root = toml::de::Deserializer::from(toml::Spanned::new(0..text.len(), root));
-        Self::deserialize(root).map_err(|error| source.syntax_error(&error))
+        let config = Self::deserialize(root).unwrap_or_else(|error| {
+            mistakes.push(source.syntax_error(&error));
+            Self::default()
+        });
+        (config, mistakes)
+    }
+
+    /// Refuses mistakes, if there are any, and with them what contradicts each other of the rest. `overruled` come after
+    /// these settings.
+    fn refused(
+        &self,
+        file: &str,
+        mut mistakes: Vec<ConfigError>,
+        overruled: &[Variable],
+    ) -> Result<(), ConfigError> {
+        if mistakes.is_empty() {
+            return Ok(());
+        }
+        let is_meant = |setting: &str| {
+            let variable = variable_of(setting);
+            !overruled.iter().any(|it| it.name == variable)
+                && !mistakes.iter().any(|it| match it {
+                    ConfigError::Value { key, .. } => key == setting,
+                    ConfigError::Variable { name, .. } => *name == variable,
+                    // What the line would have said, nobody knows.
+                    ConfigError::Syntax { .. } => true,
+                    _ => false,
+                })
+        };
+        let mut disorder = self.find_disorder(file);
+        disorder.retain(|it| match it {
+            ConfigError::Order {
+                shorter, longer, ..
+            } => is_meant(shorter) && is_meant(longer),
+            _ => true,
+        });
+        mistakes.extend(disorder);
+        several(mistakes)
     }
 
     /// The settings, if none contradicts another.

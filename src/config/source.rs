@@ -1,5 +1,6 @@
 //! The text of a configuration file: which keys may stand in it, and where something is wrong.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use serde_json::Value as Json;
@@ -38,6 +39,41 @@ impl SourceText<'_> {
     fn place(&self, offset: usize) -> String {
         let before = self.text.get(..offset).unwrap_or(self.text);
         format!("{}:{}", self.file, before.matches('\n').count() + 1)
+    }
+
+    /// The text with blanks in place of each line that is no TOML, and, where that begins a section, of what is in it; and what
+    /// is wrong with each such line.
+    pub(super) fn legible(&self) -> (String, Vec<(usize, ConfigError)>) {
+        let mut text = self.text.to_owned();
+        let mut mistakes = Vec::new();
+        loop {
+            let (_, errors) = DeTable::parse_recoverable(&text);
+            let mut broken = BTreeMap::new();
+            for error in &errors {
+                let offset = error.span().map_or(0, |span| span.start);
+                let before = text.get(..offset).unwrap_or(&text);
+                let line = before.rfind('\n').map_or(0, |at| at + 1);
+                broken.entry(line).or_insert((offset, error));
+            }
+            // What is found later follows from what was blanked out.
+            if mistakes.is_empty() {
+                let told = broken.values();
+                mistakes = told
+                    .map(|(at, error)| (*at, self.syntax_error(error)))
+                    .collect();
+            }
+            let lines: Vec<usize> = broken.into_keys().collect();
+            if lines.is_empty() {
+                return (text, mistakes);
+            }
+            let before = text.clone();
+            for line in lines {
+                blank_out(&mut text, line);
+            }
+            if text == before {
+                return (String::new(), mistakes);
+            }
+        }
     }
 
     pub(super) fn syntax_error(&self, error: &toml::de::Error) -> ConfigError {
@@ -146,6 +182,24 @@ impl SourceText<'_> {
             key,
         }
     }
+}
+
+/// Puts blanks in place of the line that begins at `start`, and of what is in its section if it begins one.
+fn blank_out(text: &mut String, start: usize) {
+    let rest = text.get(start..).unwrap_or_default();
+    let is_heading = |line: &str| line.trim_start().starts_with('[');
+    let mut lines = rest.split_inclusive('\n');
+    let mut length = lines.next().map_or(0, str::len);
+    if is_heading(rest) {
+        let inner = lines.take_while(|line| !is_heading(line));
+        length += inner.map(str::len).sum::<usize>();
+    }
+    let line = rest.get(..length).unwrap_or_default();
+    let blanks: String = line
+        .bytes()
+        .map(|it| if it == b'\n' { '\n' } else { ' ' })
+        .collect();
+    text.replace_range(start..start + length, &blanks);
 }
 
 /// Takes out the value that covers `offset`, and says whether there was one.

@@ -193,7 +193,7 @@ fn a_file_that_cannot_be_read_is_named_with_what_named_it() {
     };
     assert_eq!(
         refusal(Some("/nowhere/x.toml"), None),
-        "cannot read the configuration file /nowhere/x.toml, which --config names"
+        "cannot read the configuration file /nowhere/x.toml, which the command line names"
     );
     assert_eq!(
         refusal(None, Some("/")),

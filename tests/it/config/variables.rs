@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::path::Path;
 
 use restore_reconciler::internals::config::{Config, ConfigError, Environment, variable_of};
 use tempfile::TempDir;
@@ -177,6 +178,59 @@ fn every_mistake_of_a_file_is_told_at_once() {
     }
 }
 
+/// What follows from a line that is no TOML is guesswork, and what contradicts a setting that is wrong, too.
+#[test]
+fn what_is_wrong_beside_a_line_that_is_no_toml_is_told_with_it() {
+    let cases: [(&str, &[&str]); 5] = [
+        (
+            "[sweep]\nlanes = = 1\n[log]\nformat=\"yaml\n[rules\nurl = \"x\"\n",
+            &[
+                "2:9: not valid TOML",
+                "4:13: not valid TOML",
+                "5:7: not valid TOML",
+            ],
+        ),
+        (
+            "[sweep]\nschedul = \"x\"\nlanes = = 0\nbatch_runs_max = 0\n",
+            &[
+                "2: unknown key",
+                "3:9: not valid TOML",
+                "4: `sweep.batch_runs_max` is 0",
+            ],
+        ),
+        (
+            "a = 1\na = 2\n[sweep]\nlanes = 0\n",
+            &[
+                "1: unknown key",
+                "2:1: not valid TOML: duplicate key",
+                "4: `sweep.lanes` is 0",
+            ],
+        ),
+        (
+            "[sweep]\nwait_min = \"20m\"\nwait_max = \"1m\"\n[log]\nformat = \"yaml\"\n",
+            &[
+                "5: `log.format`",
+                " `sweep.wait_min` is \"20m\", longer than",
+            ],
+        ),
+        (
+            "[sweep]\nwait_min = \"20m\"\nwait_max = 1\n",
+            &["3: `sweep.wait_max` is 1"],
+        ),
+    ];
+    for (text, expected) in cases {
+        let error = Config::parse(text, "x.toml").expect_err("mistakes");
+        let mistakes = error.texts();
+        assert_eq!(mistakes.len(), expected.len(), "{mistakes:#?}");
+        for (mistake, said) in mistakes.iter().zip(expected) {
+            assert!(
+                mistake.starts_with(&format!("x.toml:{said}")),
+                "{said}: {mistakes:#?}"
+            );
+        }
+    }
+}
+
 /// So are those of the environment, and a program is given each by itself.
 #[test]
 fn mistakes_of_the_file_and_the_environment_are_told_together() {
@@ -201,6 +255,20 @@ fn mistakes_of_the_file_and_the_environment_are_told_together() {
     for (mistake, said) in mistakes.iter().zip(expected) {
         assert!(mistake.as_str().expect("a text").contains(said), "{failed}");
     }
+}
+
+/// A file that is not there hides no variable that is wrong.
+#[test]
+fn mistakes_of_the_environment_are_told_beside_a_file_that_cannot_be_read() {
+    let environment = given(&[("RECONCILER_SWEEP__SCHEDUL", "x")]);
+    let error = Config::load(Some(Path::new("/nowhere/x.toml")), &environment);
+    let mistakes = error.expect_err("mistakes").texts();
+    assert_eq!(mistakes.len(), 2, "{mistakes:?}");
+    assert!(
+        mistakes[0].starts_with("cannot read the configuration file"),
+        "{mistakes:?}"
+    );
+    assert!(mistakes[1].contains("is no setting"), "{mistakes:?}");
 }
 
 /// What the file says alone may need what a variable adds.
