@@ -1,6 +1,8 @@
 //! What a person reads when a command could not do its work: what was being done, what happened,
 //! and what to do about it.
 
+use std::io;
+
 use anyhow::Error;
 
 use super::exit::Exit;
@@ -92,6 +94,14 @@ pub(super) fn known_advice_for(error: &Error) -> Option<String> {
     if let Some(failure) = error.downcast_ref::<Failure>() {
         return Some(failure.advice.clone());
     }
+    if error.is::<ConfigError>() {
+        return Some("Correct what is named, and run this again.".to_owned());
+    }
+    if error.is::<io::Error>() {
+        return Some(
+            "Make room for it, or have it written elsewhere, and run this again.".to_owned(),
+        );
+    }
     let store = error.downcast_ref::<StoreError>()?;
     store.advice().map(str::to_owned)
 }
@@ -110,7 +120,7 @@ mod tests {
 
     #[test]
     fn causes_are_not_repeated_and_the_outermost_advice_counts() {
-        let inner = std::io::Error::other("disk on fire");
+        let inner = io::Error::other("disk on fire");
         let error = Err::<(), _>(inner)
             .context("cannot read the file: disk on fire")
             .context(Failure::new("cannot do it", "Call somebody."))

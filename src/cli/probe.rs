@@ -1,8 +1,8 @@
 //! `probe URL`: whether a process of this program is well, by its own answer.
 
 use anyhow::Context as _;
-use hyper::Request;
 use hyper::body::Bytes;
+use hyper::{Request, Uri};
 use jiff::SignedDuration;
 
 use super::exit::Exit;
@@ -33,6 +33,14 @@ pub(super) fn run(screen: &mut Screen, args: &Args) -> anyhow::Result<Exit> {
         return Err(Failure::new(
             "the address of a probe holds no user and no password",
             "Leave them out: probes are answered to everybody who can reach them.",
+        )
+        .into());
+    }
+    let is_address = |uri: Uri| uri.scheme_str() == Some("http") && uri.authority().is_some();
+    if !args.url.parse().is_ok_and(is_address) {
+        return Err(Failure::new(
+            "the address of a probe must begin with http:// and name a host",
+            "Write it as http://127.0.0.1:9646/livez is written; there is no TLS.",
         )
         .into());
     }

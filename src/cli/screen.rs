@@ -20,6 +20,8 @@ use crate::clock;
 use crate::config::Terminal;
 use crate::telemetry::{Format, priority};
 
+/// How wide a terminal is taken to be that does not know it.
+const COLUMNS_UNKNOWN: u16 = 80;
 /// Fewer columns than this would put every word on a line of its own.
 const COLUMNS_MIN: u16 = 40;
 /// Longer lines are hard to read.
@@ -135,7 +137,10 @@ impl Screen {
         } else {
             colour
         };
-        let asked = || Some(terminal_size_of(io::stdout())?.0.0);
+        let asked = || match terminal_size_of(io::stdout()) {
+            Some((width, _)) => Some(width.0),
+            None => io::stdout().is_terminal().then_some(COLUMNS_UNKNOWN),
+        };
         let columns = terminal.columns.or_else(asked);
         Self {
             output,

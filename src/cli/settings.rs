@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::ValueHint;
+use serde_json::Value as Json;
 use url::Url;
 
 use super::exit::Exit;
@@ -171,7 +172,14 @@ fn show_all(
         return Ok(screen.json(&Document::ConfigShow(list))?);
     }
     let rows = list.settings.into_iter().map(|it| {
-        let value = it.value.to_string();
+        // Lists fold between their entries.
+        let value = match it.value {
+            Json::Array(entries) => {
+                let entries: Vec<String> = entries.iter().map(Json::to_string).collect();
+                format!("[{}]", entries.join(", "))
+            }
+            value => value.to_string(),
+        };
         [it.key, value, it.from]
     });
     Ok(screen.table(["SETTING", "VALUE", "FROM"].map(kept), rows)?)

@@ -51,7 +51,9 @@ fn a_probe_tells_by_its_exit_code_whether_the_answer_is_good() {
             "probe http://{nobody}/livez ⇒ 1 ! no answer from http://{nobody}/livez ! refused ! Check that the process runs
              probe http://{waits}/livez --timeout 100ms ⇒ 1 ! no answer from ! it took longer than 100ms
              probe {other} ⇒ 1 ! no answer from
-             probe ftp://{nobody}/livez ⇒ 1 ! no answer from
+             probe ftp://{nobody}/livez ⇒ 1 ! must begin with http:// ! to do: Write it as http://
+             probe {nobody}/livez ⇒ 1 ! must begin with http://
+             probe nonsense ⇒ 1 ! must begin with http://
              probe http://ops:hunter2@{nobody}/ ⇒ 1 ! holds no user and no password
              probe ⇒ 2 ! <URL>"
         ),

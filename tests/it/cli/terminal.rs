@@ -171,6 +171,25 @@ fn every_table_fits_its_terminal_and_breaks_no_word() {
     }
 }
 
+/// A list of words folds between them, and who does not know how wide it is has eighty columns.
+#[test]
+fn settings_are_a_table_wherever_somebody_looks() {
+    let kept = Kept::new();
+    for (columns, width) in [(80, 80), (0, 80)] {
+        let lines = kept.on_terminal(columns, "config show", &[]);
+        let lines: Vec<String> = lines.iter().map(|line| plain(line)).collect();
+        let heading = lines.first().expect("a heading");
+        assert_eq!(
+            heading.split_whitespace().collect::<Vec<_>>(),
+            ["SETTING", "VALUE", "FROM"],
+            "{columns}"
+        );
+        for line in &lines {
+            assert!(line.chars().count() <= width, "{columns}: {line}");
+        }
+    }
+}
+
 #[test]
 fn the_first_screen_of_the_demonstration_is_one_screen() {
     let directory = TempDir::new().expect("a temporary directory");
