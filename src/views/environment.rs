@@ -39,8 +39,11 @@ pub struct EnvironmentShown {
     pub unproven_successes: u64,
     /// The restore that is being prepared.
     pub preparing: Option<RestoreId>,
-    /// The last verdicts on its runs, the latest last; at most 14, and only those among the latest 200 of its workspace.
+    /// The last verdicts on its runs, the latest last; with those below at most 14, and only those among the latest 200 of
+    /// its workspace.
     pub verdicts: Vec<Outcome>,
+    /// How many others of the last their runs contradict by now.
+    pub contradicted: u64,
     /// Pages of the platform about what is shown, where the configuration has templates of their addresses.
     #[serde(skip_serializing_if = "Links::is_empty")]
     pub links: Links,
@@ -185,7 +188,12 @@ impl EnvironmentShown {
             undecided: UndecidedShown::new(row.open, as_of, judging.freshness),
             unproven_successes: row.unproven.runs,
             preparing: row.preparing,
-            verdicts: last.iter().map(|it| it.outcome).collect(),
+            verdicts: last
+                .iter()
+                .filter(|it| it.stands)
+                .map(|it| it.outcome)
+                .collect(),
+            contradicted: last.iter().map(|it| u64::from(!it.stands)).sum(),
             links: Links::new(),
         }
     }
@@ -208,9 +216,12 @@ impl EnvironmentShown {
         let of = |outcome: Outcome| self.verdicts.iter().filter(|it| **it == outcome).count();
         let counted = Outcome::ALL.map(|outcome| (of(outcome), outcome.name().replace('_', " ")));
         let said = counted.iter().filter(|(count, _)| *count > 0);
-        let said: Vec<String> = said
+        let mut said: Vec<String> = said
             .map(|(count, name)| format!("{count} {name}"))
             .collect();
+        if self.contradicted > 0 {
+            said.push(format!("{} contradicted by the run", self.contradicted));
+        }
         said.join(", ")
     }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::Moment;
 use super::moment::in_words;
+use crate::storage::reader::RecentVerdict;
 
 /// How many of the latest verdicts of a workspace are read.
 pub const VERDICTS_MAX: u32 = 200;
@@ -46,6 +47,8 @@ impl Window {
 pub struct Mix {
     /// How many verdicts were counted.
     pub verdicts: u64,
+    /// How many more their runs contradict by now; they are in no period.
+    pub contradicted: u64,
     /// How far back.
     pub window: Window,
     /// How long each period is, in seconds.
@@ -109,9 +112,9 @@ impl Period {
 }
 
 impl Mix {
-    /// From the latest verdicts, in any order, each with the moment at which its run was created, as the clock stands.
-    pub fn new(
-        verdicts: impl IntoIterator<Item = (Timestamp, Outcome)>,
+    /// From the latest verdicts, in any order, as the clock stands.
+    pub fn new<'v>(
+        verdicts: impl IntoIterator<Item = &'v RecentVerdict>,
         window: Window,
         as_of: Timestamp,
     ) -> Self {
@@ -121,19 +124,25 @@ impl Mix {
         let mut periods: Vec<Period> = (first..=index(as_of))
             .filter_map(|index| Some(Period::empty(begin(index).ok()?)))
             .collect();
-        let (mut read, mut oldest, mut counted) = (0, as_of, 0);
-        for (at, outcome) in verdicts {
+        // A run that was created since the earliest of these decisions was decided since then: it is among them.
+        let (mut read, mut oldest, mut counted, mut contradicted) = (0, as_of, 0, 0);
+        for verdict in verdicts {
             read += 1;
-            oldest = oldest.min(at);
-            let place = usize::try_from(index(at) - first).ok();
+            oldest = oldest.min(verdict.decided_at);
+            let place = usize::try_from(index(verdict.created_at) - first).ok();
             if let Some(period) = place.and_then(|place| periods.get_mut(place)) {
-                period.add(outcome);
-                counted += 1;
+                if verdict.stands {
+                    period.add(verdict.outcome);
+                    counted += 1;
+                } else {
+                    contradicted += 1;
+                }
             }
         }
         let is_cut = read >= VERDICTS_MAX && index(oldest) >= first;
         Self {
             verdicts: counted,
+            contradicted,
             window,
             period_seconds: window.period(),
             counted_from: is_cut.then_some(Moment(oldest)),
@@ -163,46 +172,74 @@ impl Mix {
 
 #[cfg(test)]
 mod tests {
+    use reconciler_jobs::ids::WorkspaceId;
+
     use super::*;
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
     }
 
+    /// Decided as soon as its run was created.
+    fn verdict(created_at: Timestamp, outcome: Outcome) -> RecentVerdict {
+        RecentVerdict {
+            workspace: WorkspaceId(1),
+            environment: None,
+            created_at,
+            decided_at: created_at,
+            outcome,
+            stands: true,
+        }
+    }
+
     #[test]
     fn each_window_has_its_periods_up_to_now_and_counts_nothing_beside_them() {
-        let verdicts = [
-            (at("2026-11-21T10:59:00Z"), Outcome::Failed),
-            (at("2026-11-21T08:00:00Z"), Outcome::Succeeded),
-            (at("2026-11-01T08:00:00Z"), Outcome::Succeeded),
-            (at("2026-10-01T08:00:00Z"), Outcome::Blocked),
-            (Timestamp::MIN, Outcome::Blocked),
-            (Timestamp::MAX, Outcome::Blocked),
+        let mut verdicts = vec![
+            verdict(at("2026-11-21T10:59:00Z"), Outcome::Failed),
+            verdict(at("2026-11-21T08:00:00Z"), Outcome::Succeeded),
+            verdict(at("2026-11-01T08:00:00Z"), Outcome::Succeeded),
+            verdict(at("2026-10-01T08:00:00Z"), Outcome::Blocked),
+            verdict(Timestamp::MIN, Outcome::Blocked),
+            verdict(Timestamp::MAX, Outcome::Blocked),
         ];
+        // Its run says something else by now.
+        verdicts.push(RecentVerdict {
+            stands: false,
+            ..verdicts[1]
+        });
         let now = at("2026-11-21T11:30:00Z");
         for (window, periods, first, counted) in [
             (Window::Day, 24, "2026-11-20T12:00:00Z", 2),
             (Window::Week, 28, "2026-11-14T12:00:00Z", 2),
             (Window::Month, 30, "2026-10-23T00:00:00Z", 3),
         ] {
-            let mix = Mix::new(verdicts, window, now);
+            let mix = Mix::new(&verdicts, window, now);
             assert_eq!((mix.periods.len(), mix.verdicts), (periods, counted));
-            assert_eq!(mix.periods[0].from, Moment(at(first)));
+            assert_eq!(
+                (mix.periods[0].from, mix.contradicted),
+                (Moment(at(first)), 1)
+            );
             let totals: u64 = mix.totals().iter().map(|(_, count)| count).sum();
             assert_eq!((totals, mix.counted_from), (counted, None));
         }
-        let hours = Mix::new(verdicts, Window::Day, now).periods;
+        let hours = Mix::new(&verdicts, Window::Day, now).periods;
         let totals: Vec<_> = hours.iter().map(Period::total).collect();
         assert_eq!(totals[20..], [1, 0, 1, 0]);
     }
 
+    /// Those that are read are the latest decisions, and other runs may have been created since the earliest of theirs.
     #[test]
     fn since_when_all_are_counted_is_told_where_more_were_there() {
         let now = at("2026-11-21T11:30:00Z");
         let ago = |minutes: i64| now - SignedDuration::from_mins(minutes);
-        let many = (0..200).map(|minutes| (ago(minutes), Outcome::Failed));
-        let cut = Mix::new(many.clone(), Window::Day, now);
+        let mut many: Vec<_> = (0..200)
+            .map(|minutes| verdict(ago(minutes), Outcome::Failed))
+            .collect();
+        // It waited for a long time.
+        many[7].created_at = ago(60 * 20);
+        let cut = Mix::new(&many, Window::Day, now);
         assert_eq!(cut.counted_from, Some(Moment(ago(199))));
-        assert_eq!(Mix::new(many.skip(1), Window::Day, now).counted_from, None);
+        let all = Mix::new(&many[1..], Window::Day, now);
+        assert_eq!(all.counted_from, None);
     }
 }

@@ -209,7 +209,6 @@ impl WorkspaceShown {
     fn empty(row: &EnvironmentSeen, found: OverviewFacts<'_>) -> Self {
         let id = row.workspace;
         let own = found.verdicts.iter().filter(|it| it.workspace == id);
-        let own = own.map(|it| (it.created_at, it.outcome));
         let counted = &found.survey.postures;
         let coverage = counted.coverage(id);
         let makes_a_difference = coverage != Coverage::All && counted.ended_before.is_some();

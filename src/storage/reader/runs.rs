@@ -167,8 +167,12 @@ pub struct RecentVerdict {
     pub environment: Option<EnvironmentId>,
     /// When its run was created, or decided where that is not known.
     pub created_at: Timestamp,
+    /// When it was given.
+    pub decided_at: Timestamp,
     /// What it says.
     pub outcome: Outcome,
+    /// Whether its run says the same by now.
+    pub stands: bool,
 }
 
 impl Reader {
@@ -226,8 +230,7 @@ impl Reader {
         self.database.read_all(statement, values).await
     }
 
-    /// The latest verdicts of each of `workspaces` that may be seen, at most `limit` of each, in no particular
-    /// order. Those are left out whose runs are open again or say another outcome by now.
+    /// The latest verdicts of each of `workspaces` that may be seen, at most `limit` of each, in no particular order.
     pub async fn load_recent_verdicts(
         &self,
         of: &Workspaces,
@@ -241,16 +244,21 @@ impl Reader {
             .collect();
         let seen: Vec<WorkspaceId> = seen.into_iter().collect();
         let values = values![&*seen, limit];
-        let found: Vec<(Id, Option<i64>, StoredMoment, String)> =
+        let found: Vec<(Id, Option<i64>, StoredMoment, StoredMoment, String, bool)> =
             self.database.read_all(statement, values).await?;
         let mut verdicts = Vec::with_capacity(found.len());
-        for (workspace, environment, at, outcome) in found {
-            let created_at = at.read(statement.step)?;
+        for (workspace, environment, created_at, decided_at, outcome, stands) in found {
+            let [created_at, decided_at] = [
+                created_at.read(statement.step)?,
+                decided_at.read(statement.step)?,
+            ];
             verdicts.extend(Outcome::parse(&outcome).map(|outcome| RecentVerdict {
                 workspace: workspace.into(),
                 environment: environment.map(EnvironmentId),
                 created_at,
+                decided_at,
                 outcome,
+                stands,
             }));
         }
         Ok(verdicts)

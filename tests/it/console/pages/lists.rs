@@ -139,15 +139,18 @@ fn overview_beside(
         after: Some((WorkspaceId(1), EnvironmentId(14))),
     };
     let verdicts = [
-        ("2026-11-21T09:20:00Z", Outcome::Succeeded),
-        ("2026-11-21T09:40:00Z", Outcome::Failed),
-        ("2026-11-20T11:00:00Z", Outcome::PartiallySucceeded),
+        ("2026-11-21T09:20:00Z", Outcome::Succeeded, true),
+        ("2026-11-21T09:40:00Z", Outcome::Failed, true),
+        ("2026-11-21T09:50:00Z", Outcome::Failed, false),
+        ("2026-11-20T11:00:00Z", Outcome::PartiallySucceeded, true),
     ]
-    .map(|(at, outcome)| RecentVerdict {
+    .map(|(at, outcome, stands)| RecentVerdict {
         workspace: WorkspaceId(1),
         environment: Some(EnvironmentId(11)),
         created_at: moment(at),
+        decided_at: moment(at),
         outcome,
+        stands,
     });
     let mut survey = Survey::default();
     judging(|judging| survey.add(all, now(), judging));

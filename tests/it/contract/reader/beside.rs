@@ -164,12 +164,13 @@ async fn verdicts_queue_and_sweeps_are_those_of_the_viewer(on: Fixture) {
     let verdicts = async |of: &Workspaces, limit| {
         let verdicts = reader.load_recent_verdicts(of, &asked, limit).await;
         let verdicts = verdicts.unwrap().into_iter();
-        let verdicts = verdicts.map(|it| (it.workspace.0, it.outcome));
-        let mut verdicts: Vec<(i64, Outcome)> = verdicts.collect();
+        let verdicts = verdicts.map(|it| (it.workspace.0, it.outcome, it.stands));
+        let mut verdicts: Vec<(i64, Outcome, bool)> = verdicts.collect();
         verdicts.sort_unstable();
         verdicts
     };
-    let (succeeded, failed) = ((HOME.0, Outcome::Succeeded), (FOREIGN.0, Outcome::Failed));
+    let succeeded = (HOME.0, Outcome::Succeeded, true);
+    let failed = (FOREIGN.0, Outcome::Failed, true);
     assert_eq!(verdicts(&only(HOME.0), 10).await, [succeeded; 2]);
     assert_eq!(verdicts(&only(HOME.0), 1).await, [succeeded]);
     let everybody = verdicts(&Workspaces::All, 10).await;
@@ -204,11 +205,15 @@ async fn verdicts_queue_and_sweeps_are_those_of_the_viewer(on: Fixture) {
     assert_eq!(last.unwrap(), sweeps[..1]);
 
     assert_status_is_that_of_the_viewer(&on, &reader, now).await;
-    // Of three runs two say something else by now, and then the third is open again.
-    assert_eq!(verdicts(&Workspaces::All, 10).await, [succeeded]);
+    // Of three runs two say something else by now, and then the third is open again: no verdict goes with that.
+    let calmed = (HOME.0, Outcome::Succeeded, false);
+    let other = (FOREIGN.0, Outcome::Failed, false);
+    let everybody = verdicts(&Workspaces::All, 10).await;
+    assert_eq!(everybody, [calmed, succeeded, other]);
     on.execute("UPDATE operation_runs SET status = 'running' WHERE id = 2")
         .await;
-    assert_eq!(verdicts(&Workspaces::All, 10).await, []);
+    let everybody = verdicts(&Workspaces::All, 10).await;
+    assert_eq!(everybody, [calmed, calmed, other]);
     let workers = reader.load_workers(10).await.unwrap();
     let names: Vec<&str> = workers.iter().map(|worker| worker.name.as_str()).collect();
     assert_eq!(names, ["lately", "before"]);
