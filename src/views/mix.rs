@@ -1,7 +1,10 @@
 //! Verdicts over time: how many of each outcome, by the period in which their runs were created.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
-use reconciler_jobs::restore_execute::Outcome;
+use reconciler_jobs::restore_execute::{Outcome, ReasonCode};
 use reconciler_jobs::vocabulary;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -12,6 +15,9 @@ use crate::storage::reader::RecentVerdict;
 
 /// How many of the latest verdicts of a workspace are read.
 pub const VERDICTS_MAX: u32 = 200;
+
+/// How many reasons are told.
+const REASONS_MAX: usize = 5;
 
 vocabulary! {
     /// How far back verdicts are counted.
@@ -56,8 +62,19 @@ pub struct Mix {
     /// Since when all are counted, where there were more in the window than are read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub counted_from: Option<Moment>,
+    /// Why verdicts were below `succeeded`, the most frequent reason first; at most five.
+    pub below: Vec<ReasonBelow>,
     /// The periods, the earliest first, without gaps; the last is not over.
     pub periods: Vec<Period>,
+}
+
+/// A reason for which verdicts were below `succeeded`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ReasonBelow {
+    /// The reason.
+    pub reason: ReasonCode,
+    /// How many of the verdicts that were counted have it.
+    pub verdicts: u64,
 }
 
 /// One period.
@@ -124,6 +141,7 @@ impl Mix {
         let mut periods: Vec<Period> = (first..=index(as_of))
             .filter_map(|index| Some(Period::empty(begin(index).ok()?)))
             .collect();
+        let mut below: BTreeMap<ReasonCode, u64> = BTreeMap::new();
         // A run that was created since the earliest of these decisions was decided since then: it is among them.
         let (mut read, mut oldest, mut counted, mut contradicted) = (0, as_of, 0, 0);
         for verdict in verdicts {
@@ -134,11 +152,21 @@ impl Mix {
                 if verdict.stands {
                     period.add(verdict.outcome);
                     counted += 1;
+                    let is_below = verdict.outcome != Outcome::Succeeded;
+                    if let Some(reason) = verdict.reason.filter(|_| is_below) {
+                        *below.entry(reason).or_default() += 1;
+                    }
                 } else {
                     contradicted += 1;
                 }
             }
         }
+        let below = below
+            .into_iter()
+            .map(|(reason, verdicts)| ReasonBelow { reason, verdicts });
+        let mut below: Vec<ReasonBelow> = below.collect();
+        below.sort_by_key(|it| Reverse(it.verdicts));
+        below.truncate(REASONS_MAX);
         let is_cut = read >= VERDICTS_MAX && index(oldest) >= first;
         Self {
             verdicts: counted,
@@ -146,6 +174,7 @@ impl Mix {
             window,
             period_seconds: window.period(),
             counted_from: is_cut.then_some(Moment(oldest)),
+            below,
             periods,
         }
     }
@@ -188,8 +217,39 @@ mod tests {
             created_at,
             decided_at: created_at,
             outcome,
+            reason: None,
             stands: true,
         }
+    }
+
+    /// A tie is in the order of the registry.
+    #[test]
+    fn the_most_frequent_reasons_below_success_come_first() {
+        let now = at("2026-11-21T11:30:00Z");
+        let of = |count: usize, outcome, reason| {
+            let verdict = RecentVerdict {
+                reason: Some(reason),
+                ..verdict(now, outcome)
+            };
+            vec![verdict; count]
+        };
+        let mut verdicts = of(9, Outcome::Succeeded, ReasonCode::ProofComplete);
+        verdicts.extend(of(1, Outcome::Failed, ReasonCode::ExecutionFailed));
+        verdicts.extend(of(3, Outcome::PartiallySucceeded, ReasonCode::ItemsMixed));
+        verdicts.extend(of(
+            3,
+            Outcome::PartiallySucceeded,
+            ReasonCode::EvidenceMissing,
+        ));
+        let mut other = of(5, Outcome::Failed, ReasonCode::ExecutionFailed);
+        other.iter_mut().for_each(|it| it.stands = false);
+        verdicts.extend(other);
+        let told = Mix::new(&verdicts, Window::Day, now).below;
+        let mut expected = [ReasonCode::ItemsMixed, ReasonCode::EvidenceMissing];
+        expected.sort();
+        let told: Vec<_> = told.iter().map(|it| (it.reason, it.verdicts)).collect();
+        let last = (ReasonCode::ExecutionFailed, 1);
+        assert_eq!(told, [(expected[0], 3), (expected[1], 3), last]);
     }
 
     #[test]

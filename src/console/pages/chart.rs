@@ -37,6 +37,18 @@ pub(super) struct Chart {
     pub(super) lines: Vec<Line>,
     /// Each outcome, how many there are of it, and the runs that say it.
     pub(super) legend: [(Outcome, u64, String); 4],
+    /// Why verdicts were below success, the most frequent first.
+    pub(super) below: Vec<Below>,
+}
+
+/// A reason below success.
+pub(super) struct Below {
+    pub(super) sentence: &'static str,
+    pub(super) count: String,
+    /// How long its bar is, of 100.
+    pub(super) share: u64,
+    /// The runs that have it.
+    pub(super) href: String,
 }
 
 /// A column in numbers.
@@ -108,6 +120,7 @@ impl Chart {
             top: tallest,
             dates: dates(mix, zone),
             lines: lines(mix, *workspace, zone),
+            below: below(mix, *workspace),
             legend: mix.totals().map(|(outcome, count)| {
                 let query = RunQuery {
                     outcome: RunOutcome::parse(outcome.name()).into(),
@@ -155,6 +168,23 @@ fn created(mix: &Mix, workspace: WorkspaceId, periods: &[Period]) -> RunQuery {
             .and_then(|it| it.from.0.checked_add(length).ok()),
         ..RunQuery::default()
     }
+}
+
+fn below(mix: &Mix, workspace: WorkspaceId) -> Vec<Below> {
+    let most = mix.below.first().map_or(1, |it| it.verdicts.max(1));
+    let shown = mix.below.iter().map(|it| {
+        let query = RunQuery {
+            reason: Some(it.reason),
+            ..created(mix, workspace, &mix.periods)
+        };
+        Below {
+            sentence: it.reason.sentence(),
+            count: words::grouped(it.verdicts),
+            share: (it.verdicts * 100 / most).max(1),
+            href: format!("/runs?{}", query.text(None)),
+        }
+    });
+    shown.collect()
 }
 
 fn lines(mix: &Mix, workspace: WorkspaceId, zone: &TimeZone) -> Vec<Line> {

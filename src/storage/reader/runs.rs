@@ -171,6 +171,8 @@ pub struct RecentVerdict {
     pub decided_at: Timestamp,
     /// What it says.
     pub outcome: Outcome,
+    /// Why; none where this version does not know the code.
+    pub reason: Option<ReasonCode>,
     /// Whether its run says the same by now.
     pub stands: bool,
 }
@@ -244,10 +246,17 @@ impl Reader {
             .collect();
         let seen: Vec<WorkspaceId> = seen.into_iter().collect();
         let values = values![&*seen, limit];
-        let found: Vec<(Id, Option<i64>, StoredMoment, StoredMoment, String, bool)> =
-            self.database.read_all(statement, values).await?;
+        let found: Vec<(
+            Id,
+            Option<i64>,
+            StoredMoment,
+            StoredMoment,
+            String,
+            String,
+            bool,
+        )> = self.database.read_all(statement, values).await?;
         let mut verdicts = Vec::with_capacity(found.len());
-        for (workspace, environment, created_at, decided_at, outcome, stands) in found {
+        for (workspace, environment, created_at, decided_at, outcome, reason, stands) in found {
             let [created_at, decided_at] = [
                 created_at.read(statement.step)?,
                 decided_at.read(statement.step)?,
@@ -258,6 +267,7 @@ impl Reader {
                 created_at,
                 decided_at,
                 outcome,
+                reason: ReasonCode::parse(&reason),
                 stands,
             }));
         }

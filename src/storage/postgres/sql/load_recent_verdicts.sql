@@ -2,13 +2,15 @@
 -- whether the run still says the same, but for those of environments that are gone, and of another platform's runs that had
 -- the same ids. Of these many may be newer; so many are looked past, and no more.
 SELECT ask.workspace_id, verdict.managed_environment_id, verdict.run_created_at, verdict.decided_at, verdict.outcome,
-    verdict.stands
+    verdict.reason_code, verdict.stands
 FROM unnest($1::bigint[]) AS ask (workspace_id)
 CROSS JOIN LATERAL (
     SELECT latest.managed_environment_id, coalesce(latest.run_created_at, latest.decided_at) AS run_created_at,
-        latest.decided_at, latest.outcome, (run.status = 'completed' AND run.outcome::text = latest.outcome) IS TRUE AS stands
+        latest.decided_at, latest.outcome, latest.reason_code,
+        (run.status = 'completed' AND run.outcome::text = latest.outcome) IS TRUE AS stands
     FROM (
-        SELECT entry.operation_run_id, entry.managed_environment_id, entry.run_created_at, entry.decided_at, entry.outcome
+        SELECT entry.operation_run_id, entry.managed_environment_id, entry.run_created_at, entry.decided_at, entry.outcome,
+            entry.reason_code
         FROM reconciler.verdicts AS entry
         WHERE entry.workspace_id = ask.workspace_id
           AND (

@@ -2,7 +2,7 @@
 -- whether the run still says the same, but for those of environments that are gone.
 SELECT ask.value AS workspace_id, verdict.managed_environment_id,
     coalesce(verdict.run_created_at, verdict.decided_at) AS run_created_at, verdict.decided_at, verdict.outcome,
-    EXISTS (
+    verdict.reason_code, EXISTS (
         SELECT 1
         FROM operation_runs AS run
         WHERE run.id = verdict.operation_run_id AND +run.status = 'completed' AND run.outcome = verdict.outcome

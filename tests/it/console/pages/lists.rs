@@ -10,7 +10,7 @@ use reconciler_jobs::reading::posture::Posture;
 use reconciler_jobs::restore_execute::facts::{
     EvidenceFacts, RestoreFacts, RestoreStatus, RunOutcome,
 };
-use reconciler_jobs::restore_execute::{Outcome, ReasonCode};
+use reconciler_jobs::restore_execute::ReasonCode;
 use reconciler_jobs::stamp::Stamp;
 use restore_reconciler::internals::console::pages::{Form, OverviewPage, QueuePage, RunsPage};
 use restore_reconciler::internals::console::{EnvironmentQuery, RunQuery};
@@ -139,17 +139,18 @@ fn overview_beside(
         after: Some((WorkspaceId(1), EnvironmentId(14))),
     };
     let verdicts = [
-        ("2026-11-21T09:20:00Z", Outcome::Succeeded, true),
-        ("2026-11-21T09:40:00Z", Outcome::Failed, true),
-        ("2026-11-21T09:50:00Z", Outcome::Failed, false),
-        ("2026-11-20T11:00:00Z", Outcome::PartiallySucceeded, true),
+        ("2026-11-21T09:20:00Z", ReasonCode::ProofComplete, true),
+        ("2026-11-21T09:40:00Z", ReasonCode::ExecutionFailed, true),
+        ("2026-11-21T09:50:00Z", ReasonCode::ExecutionFailed, false),
+        ("2026-11-20T11:00:00Z", ReasonCode::EvidenceMissing, true),
     ]
-    .map(|(at, outcome, stands)| RecentVerdict {
+    .map(|(at, reason, stands)| RecentVerdict {
         workspace: WorkspaceId(1),
         environment: Some(EnvironmentId(11)),
         created_at: moment(at),
         decided_at: moment(at),
-        outcome,
+        outcome: reason.outcome().unwrap(),
+        reason: Some(reason),
         stands,
     });
     let mut survey = Survey::default();
