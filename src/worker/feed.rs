@@ -25,6 +25,10 @@ const PAUSES_PER_BATCH: u32 = 4;
 /// The least time between two batches, so that commits in a row are one, and one notification.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 
+/// The most time between two batches of positions: on a busy server a batch takes long, and each verdict is to have its leaf
+/// within five seconds.
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+
 /// How long a position waits for its leaf before leaves are made without long pauses: each is to have it within five seconds.
 const LATE: Duration = Duration::from_secs(1);
 
@@ -45,7 +49,7 @@ pub(super) async fn keep_placing(shared: Arc<Shared>) {
             () = shared.stop.cancelled() => return,
             placed = place(&shared) => placed,
         };
-        let pause = (since_start.elapsed() * PAUSES_PER_BATCH).max(PAUSE_MIN);
+        let pause = (since_start.elapsed() * PAUSES_PER_BATCH).clamp(PAUSE_MIN, PAUSE_MAX);
         let mut is_full = false;
         match placed {
             Ok(progress) => {

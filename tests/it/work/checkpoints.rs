@@ -3,6 +3,7 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use restore_reconciler::internals::ledger::NewKey;
@@ -15,8 +16,8 @@ use crate::cli::stage::run;
 use crate::contract::place_verdicts;
 use crate::support::case::Case;
 use crate::support::roles::{Purpose, connect};
-use crate::support::scene::{CENSUS, NO_SWEEPS, OPEN, Scene, VERDICTS, until_said};
-use crate::support::time::eventually;
+use crate::support::scene::{CENSUS, NO_SWEEPS, OPEN, SWEEPS, Scene, VERDICTS, until_said};
+use crate::support::time::{Machine, eventually};
 use crate::tree::seal_all;
 
 const LEAVES: &str = "SELECT count(*) FROM reconciler.ledger_leaves";
@@ -179,6 +180,51 @@ async fn how_long_verdicts_wait_for_their_leaves_is_exported() {
         .expect("an end");
     until_exported(&worker, |it| it.is_zero(WAIT)).await;
     end_soundly(&scene, [worker]).await;
+}
+
+/// While workers settle thousands of runs, what they have committed last waits no longer than what they commit alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_verdict_has_its_leaf_in_time_under_load() {
+    const WAVES: i64 = 12;
+    const RUNS: i64 = 200;
+    const OLDEST: &str =
+        "SELECT coalesce((extract(epoch FROM clock_timestamp() - min(verdict.decided_at)) * 1000)::bigint, 0)
+         FROM reconciler.ledger AS verdict
+         WHERE NOT EXISTS (
+             SELECT
+             FROM reconciler.ledger_positions AS placed
+             JOIN reconciler.ledger_leaves AS sealed USING (position)
+             WHERE placed.decision_id = verdict.decision_id
+         )";
+    let machine = Machine::watch();
+    let scene = Scene::new(SWEEPS).await;
+    let workers = [scene.worker().await, scene.worker().await];
+    let worst = AtomicI64::new(0);
+    let look = async |query: &str, wanted: i64| {
+        worst.fetch_max(scene.count(OLDEST).await, Ordering::Relaxed);
+        (scene.count(query).await == wanted).then_some(())
+    };
+    let state = async || {
+        format!(
+            "{} leaves\n{}",
+            scene.count(LEAVES).await,
+            workers[0].said()
+        )
+    };
+    for wave in 0..WAVES {
+        let runs = (wave + 1) * RUNS;
+        scene
+            .plant((wave * RUNS + 1..=runs).map(Case::proven))
+            .await;
+        eventually(async || look(VERDICTS, runs).await, state).await;
+    }
+    eventually(async || look(LEAVES, WAVES * RUNS).await, state).await;
+    let worst = Duration::from_millis(worst.into_inner().unsigned_abs());
+    // A second more is too long on any machine.
+    let granted = machine.grants(WITHIN).min(WITHIN + Duration::from_secs(1));
+    assert!(worst < granted, "{worst:?}, granted {granted:?}");
+    println!("the oldest verdict without a leaf was {worst:?} old");
+    end_soundly(&scene, workers).await;
 }
 
 /// Of one that was made just before its maker ended, nobody has a copy.
