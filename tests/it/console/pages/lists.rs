@@ -7,10 +7,10 @@ use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
 use reconciler_jobs::reading::attention::Tone;
 use reconciler_jobs::reading::freshness::FreshnessThresholds;
 use reconciler_jobs::reading::posture::Posture;
+use reconciler_jobs::restore_execute::ReasonCode;
 use reconciler_jobs::restore_execute::facts::{
     EvidenceFacts, RestoreFacts, RestoreStatus, RunOutcome,
 };
-use reconciler_jobs::restore_execute::ReasonCode;
 use reconciler_jobs::stamp::Stamp;
 use restore_reconciler::internals::console::pages::{Form, OverviewPage, QueuePage, RunsPage};
 use restore_reconciler::internals::console::{EnvironmentQuery, RunQuery};
