@@ -7,10 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use reconciler_jobs::sweep::admission::SettlingMode;
+
 use super::shared::Shared;
 use crate::clock::Stopwatch;
 use crate::health::Obstacle;
-use crate::storage::{ErrorKind, Judge, StoreError};
+use crate::storage::{Judge, StoreError};
 
 /// How often a worker says which rules it judges by, and hears of the others.
 const COMPARE_EVERY: Duration = Duration::from_secs(2);
@@ -71,7 +73,9 @@ async fn compare(shared: &Shared, said: &mut Option<bool>) {
 struct Announced {
     /// Runs since the database was last told.
     last: Option<Stopwatch>,
-    is_refused: bool,
+    /// Why the database was not told just now.
+    failure: Option<String>,
+    is_failure_said: bool,
 }
 
 impl Announced {
@@ -91,34 +95,46 @@ impl Announced {
             })
         };
         let obstacles = shared.health.watch_obstacles();
+        self.failure = None;
         if !is_only_outranked(&obstacles.borrow()) {
             self.last = None;
         } else if !shared.health.cannot_settle() {
             let began = Stopwatch::start();
             match tokio::time::timeout(ANSWER_WITHIN, announce(shared)).await {
-                Ok(Ok(())) => {
-                    self.last = Some(began);
-                    if std::mem::take(&mut self.is_refused) {
-                        tracing::info!("others know again by which rules this worker judges");
-                    }
-                }
-                Ok(Err(error)) if !self.is_refused && error.kind() != ErrorKind::Transient => {
-                    tracing::warn!(%error, "the database does not take by which rules this worker judges");
-                    self.is_refused = true;
-                }
-                Ok(Err(_)) | Err(_) => {} // whoever shows that this worker is alive says so
+                Ok(Ok(())) => self.last = Some(began),
+                Ok(Err(error)) => self.failure = Some(error.to_string()),
+                Err(_) => self.failure = Some("the database did not answer in time".to_owned()),
             }
         }
     }
 
-    /// Notes whether others may not know, and returns it. Whoever could not settle is let try until a verdict is
-    /// committed, which shows that it can again.
-    fn tell(&self, shared: &Shared) -> bool {
+    /// Notes whether others may not know although it matters to them, and returns it. Whoever could not settle is let try
+    /// until a verdict is committed, which shows that it can again.
+    fn tell(&mut self, shared: &Shared) -> bool {
         let is_known = |last: Stopwatch| last.elapsed() < KNOWN_FOR;
-        let is_unknown = !self.last.is_some_and(is_known) && !shared.health.cannot_settle();
+        let is_unknown =
+            settles(shared) && !self.last.is_some_and(is_known) && !shared.health.cannot_settle();
         shared.health.obstacle(Obstacle::Unannounced, is_unknown);
+        match self.failure.take().filter(|_| is_unknown) {
+            Some(error) if !self.is_failure_said => {
+                tracing::warn!(
+                    error,
+                    "the database does not take by which rules this worker judges, so it settles nothing"
+                );
+                self.is_failure_said = true;
+            }
+            None if !is_unknown && std::mem::take(&mut self.is_failure_said) => {
+                tracing::info!("others know again by which rules this worker judges");
+            }
+            _ => {}
+        }
         is_unknown
     }
+}
+
+/// Whether it matters to others by which rules this worker judges.
+pub(super) fn settles(shared: &Shared) -> bool {
+    shared.options.settling.admission.mode() != SettlingMode::Observe
 }
 
 async fn announce(shared: &Shared) -> Result<(), StoreError> {

@@ -57,7 +57,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use futures_util::FutureExt as _;
-use reconciler_jobs::sweep::admission::SettlingMode;
+
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -115,11 +115,11 @@ pub async fn run(
 fn start(shared: &Arc<Shared>) -> TaskTracker {
     // Before anything is taken up.
     shared.health.obstacle(Obstacle::Unexamined, true);
-    shared.health.obstacle(Obstacle::Unannounced, true);
+    let settles = judges::settles(shared);
+    shared.health.obstacle(Obstacle::Unannounced, settles);
     let mode = shared.options.settling.admission.mode();
     shared.health.mode(mode.detail());
-    let observes = mode == SettlingMode::Observe;
-    shared.health.obstacle(Obstacle::Beside, observes);
+    shared.health.obstacle(Obstacle::Beside, !settles);
     let parts = WorkerParts {
         tasks: TaskTracker::new(),
         shared,

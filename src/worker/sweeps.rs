@@ -23,7 +23,7 @@ use super::shared::{BEAT_EVERY, Shared};
 use super::supervise;
 use crate::clock::{self, Stopwatch};
 use crate::config::Cron;
-use crate::health::Loop;
+use crate::health::{Loop, Obstacle};
 use crate::metrics::{COMPLETED, FAILED, SWEEP_DURATION, SWEEP_SUCCEEDED, SWEEPS, seconds_of};
 use crate::storage::{Pruned, Retention, StoreError, Tally};
 use crate::sweep::{Pass, Scope, sweep};
@@ -285,7 +285,9 @@ async fn pass(shared: &Shared, tick: Timestamp, part: Shard, again: bool) -> Res
     let sweeping = sweep(&shared.store, scope, &with, |settled| {
         note(&shared.health, settled, &Ok(()));
         pages.fetch_add(1, Ordering::Relaxed);
-        if shared.stop.is_cancelled() {
+        // Others may settle by lower rules again, once they no longer know of these.
+        let is_unknown = shared.health.is_obstructed_by(Obstacle::Unannounced);
+        if is_unknown || shared.stop.is_cancelled() {
             ControlFlow::Break(())
         } else {
             ControlFlow::Continue(())
