@@ -242,7 +242,9 @@ mod tests {
             ReasonCode::EvidenceMissing,
         ));
         let mut other = of(5, Outcome::Failed, ReasonCode::ExecutionFailed);
-        other.iter_mut().for_each(|it| it.stands = false);
+        for verdict in &mut other {
+            verdict.stands = false;
+        }
         verdicts.extend(other);
         let told = Mix::new(&verdicts, Window::Day, now).below;
         let mut expected = [ReasonCode::ItemsMixed, ReasonCode::EvidenceMissing];

@@ -177,6 +177,17 @@ pub struct RecentVerdict {
     pub stands: bool,
 }
 
+#[derive(FromRow)]
+struct VerdictRow {
+    workspace_id: Id,
+    managed_environment_id: Option<i64>,
+    run_created_at: StoredMoment,
+    decided_at: StoredMoment,
+    outcome: String,
+    reason_code: String,
+    stands: bool,
+}
+
 impl Reader {
     /// Runs of type `restore.execute` below `below`, at most `limit`.
     pub async fn load_runs(
@@ -246,29 +257,21 @@ impl Reader {
             .collect();
         let seen: Vec<WorkspaceId> = seen.into_iter().collect();
         let values = values![&*seen, limit];
-        let found: Vec<(
-            Id,
-            Option<i64>,
-            StoredMoment,
-            StoredMoment,
-            String,
-            String,
-            bool,
-        )> = self.database.read_all(statement, values).await?;
+        let found: Vec<VerdictRow> = self.database.read_all(statement, values).await?;
         let mut verdicts = Vec::with_capacity(found.len());
-        for (workspace, environment, created_at, decided_at, outcome, reason, stands) in found {
+        for row in found {
             let [created_at, decided_at] = [
-                created_at.read(statement.step)?,
-                decided_at.read(statement.step)?,
+                row.run_created_at.read(statement.step)?,
+                row.decided_at.read(statement.step)?,
             ];
-            verdicts.extend(Outcome::parse(&outcome).map(|outcome| RecentVerdict {
-                workspace: workspace.into(),
-                environment: environment.map(EnvironmentId),
+            verdicts.extend(Outcome::parse(&row.outcome).map(|outcome| RecentVerdict {
+                workspace: row.workspace_id.into(),
+                environment: row.managed_environment_id.map(EnvironmentId),
                 created_at,
                 decided_at,
                 outcome,
-                reason: ReasonCode::parse(&reason),
-                stands,
+                reason: ReasonCode::parse(&row.reason_code),
+                stands: row.stands,
             }));
         }
         Ok(verdicts)

@@ -186,55 +186,7 @@ async fn a_server_that_wants_encryption_is_reached_or_it_is_said_how() {
         assert_says(&url, &rows);
     }
 
-    // Another program's variable names the authority as the URL would.
-    for (file, code, said) in [
-        (&stranger, 3, "UnknownIssuer"),
-        (
-            &no_authority,
-            3,
-            "sslrootcert names: it holds no certificate",
-        ),
-        (
-            &authority,
-            0,
-            "the server's certificate is checked, and not its name",
-        ),
-    ] {
-        let mut command = program(&format!("{url}?sslmode=require"), &["--verbose", "doctor"]);
-        let ran = ran(command.env("PGSSLROOTCERT", file)).exits(code);
-        assert!(ran.all().contains(said), "{file}: {}", ran.all());
-    }
-
-    // What the URL says comes first, and nothing is as good as no variable.
-    let certificate = fs::read_to_string(&authority).expect("a certificate");
-    let checked = "the server's name and certificate are checked";
-    for (parameters, variable, code, said) in [
-        (
-            "sslmode=verify-full&sslrootcert=system",
-            &*authority,
-            3,
-            "UnknownIssuer",
-        ),
-        ("sslmode=verify-full", "system", 3, "UnknownIssuer"),
-        ("sslmode=verify-full", "", 3, "UnknownIssuer"),
-        ("sslmode=verify-full", &certificate, 0, checked),
-        ("sslmode=require", "", 0, "who answers is not checked"),
-        (
-            "sslmode=require",
-            "system",
-            3,
-            "has no effect without sslmode=verify-full",
-        ),
-        ("sslmode=prefer", "system", 0, "who answers is not checked"),
-    ] {
-        let mut command = program(&format!("{url}?{parameters}"), &["--verbose", "doctor"]);
-        let ran = ran(command.env("PGSSLROOTCERT", variable)).exits(code);
-        assert!(
-            ran.all().contains(said),
-            "{parameters}, {variable:?}: {}",
-            ran.all()
-        );
-    }
+    assert_variable_is_followed(url, [&authority, &stranger, &no_authority]);
 
     server.restart_with(&["ssl = off"]).await;
     assert_says(
@@ -242,6 +194,33 @@ async fn a_server_that_wants_encryption_is_reached_or_it_is_said_how() {
         "sweep  ⇒ 1 ! server does not support TLS ! to do: The server takes no encrypted connections
          doctor ⇒ 3 | server does not support TLS | Set `ssl = on`",
     );
+}
+
+/// Another program's variable names the authority as the URL would, which comes first; no value is as good as no variable.
+fn assert_variable_is_followed(url: &str, [authority, stranger, no_authority]: [&str; 3]) {
+    let certificate = fs::read_to_string(authority).expect("a certificate");
+    let (require, full) = ("sslmode=require", "sslmode=verify-full");
+    let of_system = &format!("{full}&sslrootcert=system");
+    let is_checked = "the server's certificate is checked, and not its name";
+    let all_is_checked = "the server's name and certificate are checked";
+    let is_not_checked = "who answers is not checked";
+    for (parameters, variable, code, said) in [
+        (require, stranger, 3, "UnknownIssuer"),
+        (require, no_authority, 3, "it holds no certificate"),
+        (require, authority, 0, is_checked),
+        (require, "", 0, is_not_checked),
+        (require, "system", 3, "without sslmode=verify-full"),
+        (full, "system", 3, "UnknownIssuer"),
+        (full, "", 3, "UnknownIssuer"),
+        (full, &*certificate, 0, all_is_checked),
+        (of_system, authority, 3, "UnknownIssuer"),
+        ("sslmode=prefer", "system", 0, is_not_checked),
+    ] {
+        let mut command = program(&format!("{url}?{parameters}"), &["--verbose", "doctor"]);
+        let ran = ran(command.env("PGSSLROOTCERT", variable)).exits(code);
+        let all = ran.all();
+        assert!(all.contains(said), "{parameters}, {variable:?}: {all}");
+    }
 }
 
 #[tokio::test]
