@@ -179,7 +179,11 @@ const LIBRARY: Ranks = &[
     &["console::api"],
     &["console::metrics"],
     &["console::pages::download", "console::pages::words"],
-    &["console::pages::chart", "console::pages::form"],
+    &[
+        "console::pages::chart",
+        "console::pages::form",
+        "console::pages::spans",
+    ],
     &["console::pages"],
     &["console::pages::routes"],
     &["console::server::connections"],

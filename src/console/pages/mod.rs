@@ -7,6 +7,7 @@ mod chart;
 mod download;
 mod form;
 pub(super) mod routes;
+mod spans;
 mod words;
 
 use std::any::Any;
