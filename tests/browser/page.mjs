@@ -208,6 +208,11 @@ export class Tab {
         width: innerWidth,
         overflow: root.scrollWidth - root.clientWidth,
         tooWide: tooWide.slice(0, 3).map(name),
+        // Over what stands beside it.
+        crossing: [...document.querySelectorAll('td, th, .card')]
+          .filter((it) => it.checkVisibility() && it.scrollWidth > it.clientWidth + 1 && !scrolls(it))
+          .slice(0, 3)
+          .map((it) => `${name(it)} "${it.textContent.trim().slice(0, 40)}"`),
         scripts: document.scripts.length,
         styled: document.querySelectorAll('[style], style').length,
         listening: [...document.querySelectorAll('*')].filter((it) =>
@@ -220,6 +225,7 @@ export class Tab {
     });
     const wide = shape.overflow > 0 || shape.tooWide.length > 0;
     this.expect(!wide, 'width', `${shape.overflow} px too wide: ${shape.tooWide.join(', ')}`);
+    this.expect(shape.crossing.length === 0, 'width', `over its edge: ${shape.crossing.join(', ')}`);
     this.expect(shape.width === this.width, 'viewport', `the page is laid out for ${shape.width} px`);
     this.expect(shape.scripts === 0, 'script', 'there are scripts');
     this.expect(shape.listening === 0, 'script', 'there are event attributes');
