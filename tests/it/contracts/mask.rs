@@ -22,8 +22,9 @@ pub(super) fn mask(text: &str) -> String {
     let masked = without_numbers_after("_age_s\": ", &masked);
     let masked = without_between(&masked, "\"took\": \"", "\"");
     let masked = without_between(&masked, ">Decided ", "</p>");
-    // Charts go by today's date, and sweeps take as long as they take.
+    // Charts go by today's date, bars by moments, and sweeps take as long as they take.
     let masked = without_between(&masked, "<div class=\"plot\">", "</figure>");
+    let masked = without_between(&masked, "<table class=\"spans\">", "</table>");
     let masked = without_between(&masked, "<h2 id=\"sweeps\">", "</section>");
     // Which rules a worker goes by is known a moment after the worker is.
     let masked = without_between(&masked, "<h2 id=\"workers\">", "</section>");
