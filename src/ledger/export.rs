@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Seek, Write};
 
-use reconciler_jobs::restore_execute::TABLES;
+use reconciler_jobs::restore_execute::RULESETS;
 use reconciler_jobs::restore_execute::canonical::{
     CanonicalError, Digester, canonicalise, digest_of,
 };
@@ -123,7 +123,7 @@ impl<W: Write + Seek> ExportWriter<W> {
             (CONSISTENCY.to_owned(), canonicalise(&between)?.text),
             (REPORT.to_owned(), report),
         ];
-        for table in TABLES {
+        for table in RULESETS.iter().map(|it| it.table) {
             parts.push((
                 table_name(table.ruleset, "json"),
                 table.to_json().map_err(CanonicalError::from)?,

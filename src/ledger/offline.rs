@@ -11,7 +11,7 @@
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read, Seek};
 
-use reconciler_jobs::restore_execute::TABLES;
+use reconciler_jobs::restore_execute::RULESETS;
 use reconciler_jobs::restore_execute::canonical::{Digester, canonicalise, digest_of};
 use reconciler_jobs::restore_execute::review::{Doubt, Recorded, review};
 use schemars::JsonSchema;
@@ -229,7 +229,7 @@ impl ExportCheck<'_> {
     }
 
     fn check_tables<R: Read + Seek>(&mut self, archive: &mut Archive<R>) {
-        for table in TABLES {
+        for table in RULESETS.iter().map(|it| it.table) {
             let name = table_name(table.ruleset, "json");
             if !archive.has(&name) {
                 continue;

@@ -5,8 +5,8 @@ use reconciler_jobs::ids::{EnvironmentId, RunId, WorkspaceId};
 use reconciler_jobs::restore_execute::facts::RestoreFacts;
 use reconciler_jobs::restore_execute::proof::Leg;
 use reconciler_jobs::restore_execute::record::Attribution;
-use reconciler_jobs::restore_execute::review::{Name, Recorded, Standing};
-use reconciler_jobs::restore_execute::{Decision, Facts, Outcome, Policy};
+use reconciler_jobs::restore_execute::review::{Name, Recorded, Standing, review_as};
+use reconciler_jobs::restore_execute::{Decision, Facts, Outcome, Policy, Ruleset};
 use reconciler_jobs::sweep::admission::Admission;
 use reconciler_jobs::sweep::{Schedule, Watch};
 use reconciler_jobs::trace::TraceContext;
@@ -376,6 +376,12 @@ impl RecordedVerdict {
             decision_id: &self.decision_id,
             decided_at: self.decided_at,
         }
+    }
+
+    /// The rules that reached it, and the facts that they read, where it stands.
+    pub fn judged(&self) -> Option<(&'static Ruleset, Facts)> {
+        let reviewed = review_as(&self.recorded(), &self.name()).ok()?;
+        Some((Ruleset::named(&self.ruleset)?, reviewed.facts))
     }
 
     /// Whether its columns say what follows from the facts on record.

@@ -1,11 +1,9 @@
 //! What a verdict lacks for a success, or what a success hangs on.
 
-use reconciler_jobs::restore_execute::canonical::read_back;
+use reconciler_jobs::restore_execute::Ruleset;
 use reconciler_jobs::restore_execute::counterfactual::{NamedFact, Question, ask};
 use reconciler_jobs::restore_execute::facts::Facts;
 use reconciler_jobs::restore_execute::proof::Leg;
-use reconciler_jobs::restore_execute::review::Standing;
-use reconciler_jobs::restore_execute::{Outcome, RULESET};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -20,14 +18,14 @@ pub struct CounterfactualShown {
     pub question: Question,
     /// The answer in words, and what it does not say.
     pub sentence: String,
-    /// Each fact, in the order of the proof; none where the question is not answered.
+    /// Each fact, in the order of the proof.
     pub facts: Vec<NamedFact>,
 }
 
 impl CounterfactualShown {
-    /// Asks the verdict that these facts give. Nothing where they give none.
-    pub fn of(facts: &Facts, visibility: Visibility) -> Option<Self> {
-        let (question, mut facts) = ask(facts)?;
+    /// Asks the verdict that these facts give by these rules. Nothing where they give none.
+    pub fn of(rules: &Ruleset, facts: &Facts, visibility: Visibility) -> Option<Self> {
+        let (question, mut facts) = ask(rules, facts)?;
         for fact in &mut facts {
             if fact.leg == Leg::Evidence && !visibility.evidence {
                 "post-run evidence that counts".clone_into(&mut fact.text);
@@ -43,25 +41,9 @@ impl CounterfactualShown {
         })
     }
 
-    /// Asks a verdict on record. Nothing where the record cannot be relied on.
+    /// Asks a verdict on record by the rules of its time. Nothing where the record cannot be relied on.
     pub fn of_record(record: &RecordedVerdict, visibility: Visibility) -> Option<Self> {
-        if record.standing() != Standing::Stands {
-            return None;
-        }
-        if record.ruleset == RULESET {
-            return Self::of(&read_back(record.facts.as_deref()?).ok()?, visibility);
-        }
-        let question = match Outcome::parse(&record.outcome)? {
-            Outcome::Succeeded => Question::Why,
-            _ => Question::WhyNot,
-        };
-        let ruleset = &record.ruleset;
-        Some(Self {
-            question,
-            sentence: format!(
-                "Which facts a verdict of {ruleset} hangs on is not answered, only of {RULESET}."
-            ),
-            facts: Vec::new(),
-        })
+        let (rules, facts) = record.judged()?;
+        Self::of(rules, &facts, visibility)
     }
 }

@@ -5,7 +5,7 @@ use reconciler_jobs::reading::now::{Change, Now};
 use reconciler_jobs::restore_execute::proof::{Leg, LegState};
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 use reconciler_jobs::restore_execute::review::Standing;
-use reconciler_jobs::restore_execute::{Decision, Outcome, ReasonCode};
+use reconciler_jobs::restore_execute::{Decision, Outcome, ReasonCode, Ruleset};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -274,7 +274,7 @@ impl Explained {
                 Some(record) => CounterfactualShown::of_record(record, visibility),
                 // What a refused verdict would be is said nowhere.
                 None if refusal.is_some() => None,
-                None => CounterfactualShown::of(facts, visibility),
+                None => CounterfactualShown::of(Ruleset::in_force(), facts, visibility),
             },
             verdict,
             refusal,

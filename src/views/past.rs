@@ -1,11 +1,9 @@
 //! A run at an earlier moment: what the rules would have said of it, and what became known since.
 
 use jiff::Timestamp;
-use reconciler_jobs::restore_execute::canonical::read_back;
 use reconciler_jobs::restore_execute::facts::{Facts, RunStatus};
 use reconciler_jobs::restore_execute::past::{Past, Unrecorded};
-use reconciler_jobs::restore_execute::review::Standing;
-use reconciler_jobs::restore_execute::{Outcome, RULESET, decide};
+use reconciler_jobs::restore_execute::{Outcome, Ruleset};
 use reconciler_jobs::stamp::Stamp;
 use reconciler_jobs::vocabulary;
 use schemars::JsonSchema;
@@ -35,9 +33,9 @@ vocabulary! {
     }
     /// It had none, and the facts of the one that came are on record.
     RecordedFacts {
-        sentence: "From the facts that its verdict recorded later, as far as they were there then.",
+        sentence: "From the facts that its verdict recorded later, as far as they were there then, by the rules of that verdict.",
     }
-    /// It had none, and no verdict of today's ruleset that stands came later.
+    /// It had none, and no verdict that stands came later.
     Rows {
         sentence: "From the platform's rows as they are now, as far as they are dated.",
     }
@@ -60,7 +58,7 @@ pub struct ExplainedAt {
     pub sentence: String,
     /// What the rules would have said; none where there was no such run.
     pub result: Option<RunResult>,
-    /// The eight legs as they were then; none where there was no such run, or a verdict that cannot be read by these rules.
+    /// The eight legs as they were then; none where there was no such run, or a verdict that does not stand.
     pub legs: Vec<LegResult>,
     /// What nobody can say of that moment.
     pub not_recorded: Vec<Unrecorded>,
@@ -182,19 +180,19 @@ impl Then {
                     verdict.run,
                     Some(&Verdict::from(verdict)),
                 )),
-                assessment: readable(verdict).map(assess),
+                assessment: verdict.judged().map(|(rules, facts)| assess(rules, facts)),
                 unrecorded: was_opened
                     .then_some(Unrecorded::Reopening)
                     .into_iter()
                     .collect(),
             };
         }
-        let recorded = next.and_then(readable);
-        let basis = match recorded {
-            Some(_) => PastBasis::RecordedFacts,
-            None => PastBasis::Rows,
+        let recorded = next.and_then(RecordedVerdict::judged);
+        let (basis, rules, known) = match &recorded {
+            Some((rules, facts)) => (PastBasis::RecordedFacts, *rules, facts),
+            None => (PastBasis::Rows, Ruleset::in_force(), now),
         };
-        match Past::of(recorded.as_ref().unwrap_or(now), at) {
+        match Past::of(known, at) {
             None => Self {
                 basis: PastBasis::NoRun,
                 result: None,
@@ -202,7 +200,7 @@ impl Then {
                 unrecorded: Vec::new(),
             },
             Some(past) => {
-                let assessment = assess(past.facts);
+                let assessment = assess(rules, past.facts);
                 Self {
                     basis,
                     result: Some(RunResult::foreseen(&assessment, None)),
@@ -214,16 +212,9 @@ impl Then {
     }
 }
 
-fn assess(facts: Facts) -> Assessment {
+fn assess(rules: &Ruleset, facts: Facts) -> Assessment {
     Assessment {
-        decision: decide(&facts),
+        decision: rules.decide(&facts),
         facts,
     }
-}
-
-/// The facts of a verdict that stands, where the rules of today reached it.
-fn readable(record: &RecordedVerdict) -> Option<Facts> {
-    let is_ours = record.ruleset == RULESET && record.standing() == Standing::Stands;
-    let facts = record.facts.as_deref().filter(|_| is_ours)?;
-    read_back(facts).ok()
 }

@@ -306,11 +306,12 @@ const PURE: Ranks = &[
     &["restore_execute::decision"],
     &["restore_execute::table"],
     &["restore_execute::rules"],
-    &["restore_execute::counterfactual"],
     &["restore_execute::ruleset_1::facts"],
     &["restore_execute::ruleset_1::proof"],
     &["restore_execute::ruleset_1::rules"],
     &["restore_execute::ruleset_1"],
+    &["restore_execute::rulesets"],
+    &["restore_execute::counterfactual"],
     &["restore_execute::opinion", "restore_execute::record"],
     &[
         "restore_execute::past",

@@ -27,13 +27,13 @@ use super::facts::{
     AuditFacts, Facts, RestoreFacts, RestoreStatus, RunOutcome, SnapshotFacts, Voice,
 };
 use super::outcome::Outcome;
-use super::proof::{Leg, ended_at, evidence_gaps, started, supporting_audit};
+use super::proof::{Leg, started};
 use super::reason::ReasonCode;
 use super::results::{
     ColumnState, Counters, ItemFacts, ItemFinding, MetadataCount, Part, PartTally, RecordedFailure,
     RequestFault, Requested,
 };
-use super::rules::decide;
+use super::rulesets::Ruleset;
 use crate::ids::{AuditId, SnapshotId};
 use crate::json::Fault;
 use crate::stamp::{Stamp, shifted, whole_seconds};
@@ -108,9 +108,9 @@ pub struct NamedFact {
     pub text: String,
 }
 
-/// Asks the verdict that follows from these facts. Nothing where they give none.
+/// Asks the verdict that a ruleset gives on these facts. Nothing where it gives none.
 #[must_use]
-pub fn ask(facts: &Facts) -> Option<(Question, Vec<NamedFact>)> {
+pub fn ask(rules: &Ruleset, facts: &Facts) -> Option<(Question, Vec<NamedFact>)> {
     let named = |found: &[ProofFact], text: &dyn Fn(ProofFact) -> String| {
         let name = |&fact: &ProofFact| NamedFact {
             fact,
@@ -119,12 +119,15 @@ pub fn ask(facts: &Facts) -> Option<(Question, Vec<NamedFact>)> {
         };
         found.iter().map(name).collect()
     };
-    if decide(facts).outcome()? == Outcome::Succeeded {
-        let found = hangs_on(facts);
-        Some((Question::Why, named(&found, &|fact| fact.resting(facts))))
+    if rules.decide(facts).outcome()? == Outcome::Succeeded {
+        let found = hangs_on(rules, facts);
+        Some((
+            Question::Why,
+            named(&found, &|fact| fact.resting(rules, facts)),
+        ))
     } else {
-        let found = lacks(facts)?;
-        let text = |fact: ProofFact| fact.lacking(facts, &found);
+        let found = lacks(rules, facts)?;
+        let text = |fact: ProofFact| fact.lacking(rules, facts, &found);
         Some((Question::WhyNot, named(&found, &text)))
     }
 }
@@ -132,16 +135,16 @@ pub fn ask(facts: &Facts) -> Option<(Question, Vec<NamedFact>)> {
 /// The smallest set of facts that would have made a verdict succeed; empty for a success. Nothing where there is no
 /// verdict, or no such set.
 #[must_use]
-pub fn lacks(facts: &Facts) -> Option<Vec<ProofFact>> {
-    decide(facts).outcome()?;
+pub fn lacks(rules: &Ruleset, facts: &Facts) -> Option<Vec<ProofFact>> {
+    rules.decide(facts).outcome()?;
     let mut needed = ProofFact::ALL.to_vec();
-    if !succeeds(&mended(facts, &needed)) {
+    if !succeeds(rules, &mended(rules, facts, &needed)) {
         return None;
     }
     for fact in ProofFact::ALL {
         let mut fewer = needed.clone();
         fewer.retain(|each| *each != fact);
-        if succeeds(&mended(facts, &fewer)) {
+        if succeeds(rules, &mended(rules, facts, &fewer)) {
             needed = fewer;
         }
     }
@@ -150,21 +153,21 @@ pub fn lacks(facts: &Facts) -> Option<Vec<ProofFact>> {
 
 /// Every fact whose loss alone would take a success away; empty where there is none.
 #[must_use]
-pub fn hangs_on(facts: &Facts) -> Vec<ProofFact> {
-    if !succeeds(facts) {
+pub fn hangs_on(rules: &Ruleset, facts: &Facts) -> Vec<ProofFact> {
+    if !succeeds(rules, facts) {
         return Vec::new();
     }
-    let is_needed = |fact: &ProofFact| !succeeds(&lost(facts, *fact));
+    let is_needed = |fact: &ProofFact| !succeeds(rules, &lost(rules, facts, *fact));
     ProofFact::ALL.into_iter().filter(is_needed).collect()
 }
 
 /// The facts with these as a success needs them. Those that are so already stay as they are.
 #[must_use]
-pub fn mended(facts: &Facts, these: &[ProofFact]) -> Facts {
+pub fn mended(rules: &Ruleset, facts: &Facts, these: &[ProofFact]) -> Facts {
     let mut facts = facts.clone();
     for fact in ProofFact::ALL {
         if these.contains(&fact) {
-            fact.mend(&mut facts);
+            fact.mend(rules, &mut facts);
         }
     }
     facts
@@ -172,38 +175,40 @@ pub fn mended(facts: &Facts, these: &[ProofFact]) -> Facts {
 
 /// The facts without this one.
 #[must_use]
-pub fn lost(facts: &Facts, fact: ProofFact) -> Facts {
+pub fn lost(rules: &Ruleset, facts: &Facts, fact: ProofFact) -> Facts {
     let mut facts = facts.clone();
-    fact.lose(&mut facts);
+    fact.lose(rules, &mut facts);
     facts
 }
 
-fn succeeds(facts: &Facts) -> bool {
-    decide(facts).outcome() == Some(Outcome::Succeeded)
+fn succeeds(rules: &Ruleset, facts: &Facts) -> bool {
+    rules.decide(facts).outcome() == Some(Outcome::Succeeded)
 }
 
 impl ProofFact {
     /// A verdict is reached on a restore that is tied to its run and is no preview: the first four are never lacking.
-    fn mend(self, facts: &mut Facts) {
+    fn mend(self, rules: &Ruleset, facts: &mut Facts) {
         let as_of = facts.as_of;
         match self {
-            Self::Start if !has_start(facts) => {
-                let latest = latest_start(facts);
+            Self::Start if !has_start(rules, facts) => {
+                let latest = latest_start(rules, facts);
                 if let Some(restore) = &mut facts.restore {
                     restore.started_at = Stamp::At(latest);
                 }
             }
-            Self::AuditEntry if supporting_audit(facts).is_none() => {
+            Self::AuditEntry if (rules.supporting_audit)(facts).is_none() => {
                 facts.audits.push(entry_of_now(as_of, Voice::Completed));
             }
-            Self::AuditUncontradicted => facts.audits.retain(|entry| !overrules(entry, as_of)),
-            Self::End if !has_end(facts) => {
+            Self::AuditUncontradicted => {
+                facts.audits.retain(|entry| !overrules(rules, entry, as_of));
+            }
+            Self::End if !has_end(rules, facts) => {
                 let earliest = earliest_end(facts);
                 if let Some(restore) = &mut facts.restore {
                     restore.completed_at = Stamp::At(earliest);
                 }
             }
-            Self::Snapshot if !snapshot_gaps(facts).is_empty() => {
+            Self::Snapshot if !snapshot_gaps(rules, facts).is_empty() => {
                 facts.evidence.active = Some(SnapshotFacts {
                     id: SnapshotId(i64::MAX),
                     complete: true,
@@ -240,8 +245,14 @@ impl ProofFact {
                 let agreed = counters_agree(restore);
                 self.mend_items(&mut restore.items);
                 let is_theirs = self == Self::Counts || agreed;
-                if is_theirs && !counters_agree(restore) {
-                    restore.counters = Counters::default();
+                // The first ruleset knows how much was requested by `total` alone, where that was not itemised.
+                for total in [restore.counters.total, MetadataCount::Absent] {
+                    if is_theirs && !counters_agree(restore) {
+                        restore.counters = Counters {
+                            total,
+                            ..Counters::default()
+                        };
+                    }
                 }
             }
         }
@@ -285,7 +296,7 @@ impl ProofFact {
         }
     }
 
-    fn lose(self, facts: &mut Facts) {
+    fn lose(self, rules: &Ruleset, facts: &mut Facts) {
         let as_of = facts.as_of;
         match self {
             Self::NamesRestore | Self::SameScope => {
@@ -308,7 +319,7 @@ impl ProofFact {
                 }
             }
             Self::AuditEntry => {
-                let support = supporting_audit(facts);
+                let support = (rules.supporting_audit)(facts);
                 facts.audits.retain(|entry| Some(entry.id) != support);
             }
             Self::AuditUncontradicted => facts.audits.push(entry_of_now(as_of, Voice::Failed)),
@@ -345,7 +356,7 @@ impl ProofFact {
     }
 
     /// What is lacking, beside the others of `set`.
-    fn lacking(self, facts: &Facts, set: &[Self]) -> String {
+    fn lacking(self, rules: &Ruleset, facts: &Facts, set: &[Self]) -> String {
         let phrase = self.phrase();
         let Some(restore) = &facts.restore else {
             return phrase.to_owned();
@@ -360,11 +371,11 @@ impl ProofFact {
             | Self::Applied
             | Self::Recognised
             | Self::AsRequested => self.lacking_of(&restore.items),
-            Self::Start => format!("{phrase}, by {}", told(latest_start(facts))),
-            Self::AuditEntry => audit_lacking(facts, restore),
+            Self::Start => format!("{phrase}, by {}", told(latest_start(rules, facts))),
+            Self::AuditEntry => audit_lacking(rules, facts, restore),
             Self::AuditUncontradicted => {
                 let ids: Vec<_> = (facts.audits.iter())
-                    .filter(|entry| overrules(entry, facts.as_of))
+                    .filter(|entry| overrules(rules, entry, facts.as_of))
                     .map(|entry| entry.id.to_string())
                     .collect();
                 format!("{phrase}, as entry {} does", joined(&ids))
@@ -373,13 +384,13 @@ impl ProofFact {
                 let latest = generated_at(facts).filter(|_| !set.contains(&Self::Snapshot));
                 let latest = latest.map(|it| shifted(it, facts.policy.evidence_skew_max));
                 let latest = told(latest.map_or(facts.as_of, |it| it.min(facts.as_of)));
-                let from = has_start(facts).then(|| told(earliest_end(facts)));
+                let from = has_start(rules, facts).then(|| told(earliest_end(facts)));
                 from.map_or_else(
                     || format!("{phrase}, by {latest}"),
                     |from| format!("{phrase} between {from} and {latest}"),
                 )
             }
-            Self::Snapshot => snapshot_lacking(facts, restore),
+            Self::Snapshot => snapshot_lacking(rules, facts, restore),
             Self::NoBlocker => {
                 let recorded = facts.run.blockers.iter().chain(&restore.blockers);
                 let codes: Vec<_> = recorded.map(|code| format!("`{code}`")).collect();
@@ -434,8 +445,8 @@ impl ProofFact {
     }
 
     /// What the success hangs on.
-    fn resting(self, facts: &Facts) -> String {
-        let (active, entry) = (facts.evidence.active, supporting_audit(facts));
+    fn resting(self, rules: &Ruleset, facts: &Facts) -> String {
+        let (active, entry) = (facts.evidence.active, (rules.supporting_audit)(facts));
         let restore = facts.restore.as_ref().map(|restore| restore.id);
         match (self, restore, entry, active) {
             (Self::NamesRestore | Self::PointsAtRun, Some(id), ..) => {
@@ -449,22 +460,22 @@ impl ProofFact {
 }
 
 /// Whether there is a start from which audit entries and evidence can be counted.
-fn has_start(facts: &Facts) -> bool {
+fn has_start(rules: &Ruleset, facts: &Facts) -> bool {
     let found = facts.restore.as_ref().and_then(started);
-    found.is_some_and(|moment| whole_seconds(moment) <= facts.as_of)
+    found.is_some_and(|moment| (rules.precision)(moment) <= facts.as_of)
 }
 
-fn has_end(facts: &Facts) -> bool {
+fn has_end(rules: &Ruleset, facts: &Facts) -> bool {
     let restore = facts.restore.as_ref();
-    restore.is_some_and(|it| ended_at(it, facts.at()).is_some())
+    restore.is_some_and(|it| (rules.ended_at)(it, facts.at()).is_some())
 }
 
 /// The latest start that the rest of the record can follow: the end, entries that agree, and, without an end, evidence.
-fn latest_start(facts: &Facts) -> Timestamp {
+fn latest_start(rules: &Ruleset, facts: &Facts) -> Timestamp {
     let is_past = |moment: &Timestamp| *moment > Timestamp::UNIX_EPOCH && *moment <= facts.as_of;
     let ended = facts.restore.as_ref().map(|it| it.completed_at);
     let ended = ended.and_then(Stamp::moment).filter(is_past);
-    let agreeing = facts.audits.iter().filter(|it| it.agrees(Voice::Completed));
+    let agreeing = (facts.audits.iter()).filter(|it| (rules.agrees)(it, Voice::Completed));
     let entries = agreeing.filter_map(|entry| entry.recorded_at);
     let later = entries.chain(ended.or(generated_at(facts))).filter(is_past);
     whole_seconds(later.fold(facts.as_of, Timestamp::min))
@@ -481,8 +492,8 @@ fn earliest_end(facts: &Facts) -> Timestamp {
     started.map_or(first, |moment| whole_seconds(moment).max(first))
 }
 
-fn snapshot_gaps(facts: &Facts) -> Vec<ReasonCode> {
-    let gaps = |restore: &RestoreFacts| evidence_gaps(&facts.evidence, restore, facts.at());
+fn snapshot_gaps(rules: &Ruleset, facts: &Facts) -> Vec<ReasonCode> {
+    let gaps = |restore: &RestoreFacts| (rules.evidence_gaps)(&facts.evidence, restore, facts.at());
     facts.restore.as_ref().map_or_else(Vec::new, gaps)
 }
 
@@ -498,8 +509,9 @@ fn entry_of_now(as_of: Timestamp, action: Voice) -> AuditFacts {
 }
 
 /// Whether an entry denies the completion, and no entry of the past can be later: its time lies ahead, or cannot be read.
-fn overrules(entry: &AuditFacts, as_of: Timestamp) -> bool {
-    !entry.agrees(Voice::Completed) && entry.recorded_at.is_none_or(|moment| moment > as_of)
+fn overrules(rules: &Ruleset, entry: &AuditFacts, as_of: Timestamp) -> bool {
+    !(rules.agrees)(entry, Voice::Completed)
+        && entry.recorded_at.is_none_or(|moment| moment > as_of)
 }
 
 fn counters_agree(restore: &RestoreFacts) -> bool {
@@ -586,13 +598,13 @@ fn in_parts(
     joined(&parts.into_iter().flatten().collect::<Vec<_>>())
 }
 
-fn audit_lacking(facts: &Facts, restore: &RestoreFacts) -> String {
+fn audit_lacking(rules: &Ruleset, facts: &Facts, restore: &RestoreFacts) -> String {
     let phrase = ProofFact::AuditEntry.phrase();
-    let since = started(restore).filter(|_| has_start(facts));
+    let since = started(restore).filter(|_| has_start(rules, facts));
     let since = since.map(whole_seconds);
     let denying = facts.audits.iter();
     let denied = denying
-        .filter(|entry| !entry.agrees(Voice::Completed))
+        .filter(|entry| !(rules.agrees)(entry, Voice::Completed))
         .filter_map(|entry| Some((entry.recorded_at?, entry.id)))
         .filter(|(at, _)| *at <= facts.as_of && since.is_none_or(|since| *at >= since));
     match (denied.max(), since) {
@@ -602,9 +614,9 @@ fn audit_lacking(facts: &Facts, restore: &RestoreFacts) -> String {
     }
 }
 
-fn snapshot_lacking(facts: &Facts, restore: &RestoreFacts) -> String {
+fn snapshot_lacking(rules: &Ruleset, facts: &Facts, restore: &RestoreFacts) -> String {
     let phrase = ProofFact::Snapshot.phrase();
-    let ended = ended_at(restore, facts.at());
+    let ended = (rules.ended_at)(restore, facts.at());
     let since = started(restore).zip(ended).map_or_else(
         || "generated no earlier than the start and end of the restore".to_owned(),
         |(started, ended)| {
@@ -614,7 +626,7 @@ fn snapshot_lacking(facts: &Facts, restore: &RestoreFacts) -> String {
             format!("generated at {} or later", told(floor))
         },
     );
-    let wrong: Vec<_> = (snapshot_gaps(facts).into_iter())
+    let wrong: Vec<_> = (snapshot_gaps(rules, facts).into_iter())
         .filter_map(|gap| match gap {
             ReasonCode::EvidenceIncomplete => Some("is not complete"),
             ReasonCode::EvidenceExpired => Some("had expired"),

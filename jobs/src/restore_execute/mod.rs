@@ -27,6 +27,7 @@
 //! | `merge` | rewriting a JSON column without losing what it held |
 //! | [`canonical`] | the canonical form of facts, its digest, and the way back |
 //! | `ruleset_1` | the rules that decided before those of today, for verdicts on record |
+//! | [`rulesets`] | by which of both a verdict on record is read and judged |
 //! | [`review`] | judging a recorded verdict again, from the ledger alone |
 //! | [`simulate`] | what another policy would have said of it |
 //!
@@ -53,6 +54,7 @@ pub mod review;
 pub mod rows;
 pub mod rules;
 mod ruleset_1;
+pub mod rulesets;
 pub mod simulate;
 pub mod survey;
 pub mod table;
@@ -64,6 +66,4 @@ pub use outcome::Outcome;
 pub use reason::ReasonCode;
 pub use rules::{RULESET, RULESET_NUMBER, decide};
 pub use ruleset_1::RULESET as FIRST_RULESET;
-
-/// The tables of all rulesets, in their order.
-pub const TABLES: [&table::RuleTable; 2] = [&ruleset_1::TABLE, &rules::TABLE];
+pub use rulesets::{RULESETS, Ruleset};

@@ -164,7 +164,7 @@ impl Proof {
 
 /// The restore that the link rule chooses, provided that it is the one the facts hold. A foreign one
 /// is as good as none: no leg may look into it, or its gaps would tell that it exists.
-fn linked_restore(facts: &Facts) -> Option<&RestoreFacts> {
+pub(super) fn linked_restore(facts: &Facts) -> Option<&RestoreFacts> {
     let chosen = link::resolve(&facts.run, &facts.candidates).ok()?;
     facts
         .restore
@@ -222,7 +222,7 @@ pub(super) fn present<T, const N: usize>(all: [(bool, T); N]) -> Vec<T> {
         .collect()
 }
 
-fn scope_gaps(facts: &Facts, restore: &RestoreFacts) -> Vec<ReasonCode> {
+pub(super) fn scope_gaps(facts: &Facts, restore: &RestoreFacts) -> Vec<ReasonCode> {
     let context_agrees = matches!(
         facts.run.context,
         ContextFacts::Map {
@@ -236,14 +236,14 @@ fn scope_gaps(facts: &Facts, restore: &RestoreFacts) -> Vec<ReasonCode> {
     )])
 }
 
-fn intent_gaps(restore: &RestoreFacts) -> Vec<ReasonCode> {
+pub(super) fn intent_gaps(restore: &RestoreFacts) -> Vec<ReasonCode> {
     present([
         (restore.is_dry_run, ReasonCode::PreviewOnly),
         (restore.status.is_pre_execution(), ReasonCode::NotExecuted),
     ])
 }
 
-fn execution_gap(restore: &RestoreFacts) -> Option<ReasonCode> {
+pub(super) fn execution_gap(restore: &RestoreFacts) -> Option<ReasonCode> {
     let applied = something_applied(restore);
     match restore.status {
         RestoreStatus::Completed => None,
@@ -390,14 +390,7 @@ pub(crate) fn evidence_gaps(
     at: At<'_>,
 ) -> Vec<ReasonCode> {
     let Some(active) = &evidence.active else {
-        let code = if evidence.in_progress {
-            ReasonCode::EvidenceInProgress
-        } else if evidence.retired_unknown || !evidence.retired.is_empty() {
-            ReasonCode::EvidenceNotCurrent
-        } else {
-            ReasonCode::EvidenceMissing
-        };
-        return vec![code];
+        return vec![inactive_gap(evidence)];
     };
     present([
         (!active.complete, ReasonCode::EvidenceIncomplete),
@@ -407,6 +400,17 @@ pub(crate) fn evidence_gaps(
             ReasonCode::EvidencePredatesRestore,
         ),
     ])
+}
+
+/// What is lacking where no snapshot is active.
+pub(super) fn inactive_gap(evidence: &EvidenceFacts) -> ReasonCode {
+    if evidence.in_progress {
+        ReasonCode::EvidenceInProgress
+    } else if evidence.retired_unknown || !evidence.retired.is_empty() {
+        ReasonCode::EvidenceNotCurrent
+    } else {
+        ReasonCode::EvidenceMissing
+    }
 }
 
 /// A snapshot that expires exactly now has expired.
@@ -450,7 +454,7 @@ pub(super) fn ended_at(restore: &RestoreFacts, at: At<'_>) -> Option<Timestamp> 
 }
 
 /// The shortest duration has no opposite; the longest is as good.
-fn negated(duration: SignedDuration) -> SignedDuration {
+pub(super) fn negated(duration: SignedDuration) -> SignedDuration {
     duration.checked_neg().unwrap_or(SignedDuration::MAX)
 }
 

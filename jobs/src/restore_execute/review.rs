@@ -11,16 +11,14 @@
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::canonical::{self, ReadError, canonicalise, digest_of};
+use super::canonical::{ReadError, canonicalise, digest_of};
 use super::decision::Decision;
 use super::facts::Facts;
 use super::outcome::Outcome;
 use super::record::{LedgerEntry, decision_id};
-use super::rules::{RULESET, decide};
-use super::ruleset_1::{self, FirstFacts};
+use super::rulesets::{RULESETS, Ruleset};
 use crate::ids::RunId;
 use crate::vocabulary;
 
@@ -73,7 +71,7 @@ pub enum Doubt {
         found: String,
     },
     /// Rules decided that this version does not hold; only one that does can judge.
-    #[error("decided by ruleset {0}; this version holds {RULESET} and {first}", first = ruleset_1::RULESET)]
+    #[error("decided by ruleset {0}; this version holds {held}", held = RULESETS.each_ref().map(Ruleset::name).join(" and "))]
     OtherRuleset(String),
     /// The text with the right digest is not one that this version could have written.
     #[error("the text of the facts {0}")]
@@ -230,27 +228,16 @@ pub fn review(recorded: &Recorded<'_>) -> Result<Reviewed, Doubt> {
             found,
         });
     }
-    let (facts, decision) = match recorded.ruleset {
-        RULESET => {
-            let facts: Facts = read(recorded)?;
-            let decision = decide(&facts);
-            (facts, decision)
-        }
-        ruleset_1::RULESET => {
-            let facts: FirstFacts = read(recorded)?;
-            let decision = ruleset_1::decide(&facts);
-            (facts.into(), decision)
-        }
-        other => return Err(Doubt::OtherRuleset(other.to_owned())),
-    };
+    let ruleset = Ruleset::named(recorded.ruleset)
+        .ok_or_else(|| Doubt::OtherRuleset(recorded.ruleset.to_owned()))?;
+    let facts = ruleset
+        .read(recorded.facts)
+        .map_err(Doubt::FactsUnreadable)?;
+    let decision = ruleset.decide(&facts);
     match difference(recorded, &decision) {
         None => Ok(Reviewed { facts, decision }),
         Some(doubt) => Err(doubt),
     }
-}
-
-fn read<T: Serialize + DeserializeOwned>(recorded: &Recorded<'_>) -> Result<T, Doubt> {
-    canonical::read_back(recorded.facts).map_err(Doubt::FactsUnreadable)
 }
 
 /// Words are compared before texts, because words are what people read. The text holds every leg and gap

@@ -71,7 +71,7 @@ use jiff::Timestamp;
 
 use super::context::ContextFacts;
 use super::decision::Decision;
-use super::facts::{At, Facts, RestoreFacts, RestoreStatus};
+use super::facts::{At, Facts, Policy, RestoreFacts, RestoreStatus};
 use super::outcome::Outcome::{Blocked, Failed, PartiallySucceeded, Succeeded};
 use super::proof::{self, Leg, Proof, present};
 use super::reason::ReasonCode as Reason;
@@ -195,11 +195,19 @@ pub(crate) fn settle_window_end(
     evidence_in_progress: bool,
 ) -> Option<Timestamp> {
     let ended = proof::ended_at(restore, at)?;
-    let policy = at.policy;
+    Some(window_end(ended, at.policy, evidence_in_progress))
+}
+
+/// When the window of a restore closes that ended then.
+pub(super) fn window_end(
+    ended: Timestamp,
+    policy: &Policy,
+    evidence_in_progress: bool,
+) -> Timestamp {
     let window = if evidence_in_progress {
         policy.settle_window.max(policy.settle_window_in_progress)
     } else {
         policy.settle_window
     };
-    Some(shifted(ended, window))
+    shifted(ended, window)
 }

@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::canonical::{digest_of, read_back};
+use super::canonical::digest_of;
 use super::decision::Decision;
 use super::facts::{AuditFacts, Facts, Policy, Voice};
 use super::outcome::Outcome;
@@ -29,7 +29,7 @@ use super::results::{ItemFacts, Part, PartTally, RecordedFailure};
 use super::review::{Doubt, Name, Recorded, review_as};
 use super::rows::AUDITS_PER_RESTORE_MAX;
 use super::rules::{RULESET, decide};
-use super::ruleset_1::{self, FirstFacts};
+use super::ruleset_1;
 use super::words::{Class, ItemFinding, ItemWords, WordClass};
 use crate::ids::AuditId;
 use crate::stamp::{Stamp, shifted};
@@ -99,15 +99,27 @@ pub fn simulate(
     if ruleset.is_some_and(|it| it != recorded.ruleset) {
         return Ok(Err(Unanswered::Ruleset));
     }
-    if recorded.ruleset == RULESET {
-        return Ok(answer(&facts, policy));
-    }
-    let first: FirstFacts = read_back(recorded.facts).map_err(Doubt::FactsUnreadable)?;
-    Ok(match first.under(policy) {
-        None => Err(Unanswered::AuditEntries),
-        Some(_) if may_close_sooner(&facts.policy, policy) => Err(Unanswered::EarlierLook),
-        Some(first) => Ok(PolicyAnswer::from(&ruleset_1::decide(&first))),
+    Ok(match recorded.ruleset {
+        RULESET => answer(&facts, policy),
+        _ => answer_first(&facts, policy),
     })
+}
+
+/// What the first ruleset would have said of its facts: of the settings, it had the four times and the names of audit actions.
+fn answer_first(facts: &Facts, policy: &Policy) -> Result<PolicyAnswer, Unanswered> {
+    let sorted = |names: &[String]| names.iter().cloned().collect::<BTreeSet<_>>();
+    let before = &facts.policy;
+    if sorted(&before.audit_actions) != sorted(&policy.audit_actions) {
+        return Err(Unanswered::AuditEntries);
+    }
+    if may_close_sooner(before, policy) {
+        return Err(Unanswered::EarlierLook);
+    }
+    let anew = Facts {
+        policy: policy.clone(),
+        ..facts.clone()
+    };
+    Ok(PolicyAnswer::from(&ruleset_1::decide(&anew)))
 }
 
 /// What `policy` would have said of these facts. No word may be in two of its classes.

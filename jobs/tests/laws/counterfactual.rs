@@ -13,7 +13,7 @@ use reconciler_jobs::restore_execute::counterfactual::{
 use reconciler_jobs::restore_execute::facts::Facts;
 use reconciler_jobs::restore_execute::proof::Leg;
 use reconciler_jobs::restore_execute::rows::SetItems;
-use reconciler_jobs::restore_execute::{Outcome, decide};
+use reconciler_jobs::restore_execute::{Outcome, Ruleset, decide};
 use reconciler_jobs::stamp::Stamp;
 
 use crate::generate::{any_twins, cases};
@@ -23,38 +23,43 @@ use crate::space::{
 };
 use crate::support::{Case, RUN, at, audit, candidate, json, snapshot};
 
-fn succeeds(facts: &Facts) -> bool {
-    decide(facts).outcome() == Some(Outcome::Succeeded)
+/// What is wrong with the answers about these facts by the rules in force.
+pub(crate) fn wrongly_answered(facts: &Facts) -> Option<String> {
+    wrongly_answered_by(Ruleset::in_force(), facts)
 }
 
-/// What is wrong with the answers about these facts.
-pub(crate) fn wrongly_answered(facts: &Facts) -> Option<String> {
-    let outcome = decide(facts).outcome();
-    let found = lacks(facts);
+/// What is wrong with the answers about these facts by the rules of any time.
+pub(crate) fn wrongly_answered_by(rules: &Ruleset, facts: &Facts) -> Option<String> {
+    let succeeds = |facts: &Facts| rules.decide(facts).outcome() == Some(Outcome::Succeeded);
+    let outcome = rules.decide(facts).outcome();
+    let found = lacks(rules, facts);
     let Some(set) = &found else {
-        let said = ask(facts).is_some_and(|(question, _)| question == Question::WhyNot);
+        let said = ask(rules, facts).is_some_and(|(question, _)| question == Question::WhyNot);
         let excused = outcome.is_none() || nothing_could(facts);
         return (said || !excused).then(|| format!("no set for {outcome:?}"));
     };
-    if outcome.is_none() || set.is_empty() != succeeds(facts) || !succeeds(&mended(facts, set)) {
+    if outcome.is_none()
+        || set.is_empty() != succeeds(facts)
+        || !succeeds(&mended(rules, facts, set))
+    {
         return Some(format!("{outcome:?} with {set:?}"));
     }
     for fact in set {
         let without = |all: &[ProofFact]| {
             let others = all.iter().copied().filter(|each| each != fact);
-            succeeds(&mended(facts, &others.collect::<Vec<_>>()))
+            succeeds(&mended(rules, facts, &others.collect::<Vec<_>>()))
         };
         // Not enough without it, whatever else is mended: every set that is enough holds it, so none is smaller.
         if without(set) || without(&ProofFact::ALL) {
             return Some(format!("{fact:?} of {set:?} is not needed"));
         }
     }
-    let hung = hangs_on(facts);
+    let hung = hangs_on(rules, facts);
     let rightly = |fact: &ProofFact| {
-        hung.contains(fact) == (succeeds(facts) && !succeeds(&lost(facts, *fact)))
+        hung.contains(fact) == (succeeds(facts) && !succeeds(&lost(rules, facts, *fact)))
     };
     let wrong = ProofFact::ALL.into_iter().find(|fact| !rightly(fact));
-    let (_, named) = ask(facts)?;
+    let (_, named) = ask(rules, facts)?;
     let is_said = |text: &str| text.trim() == text && !text.contains("()") && text.len() > 10;
     let unsaid = named.iter().find(|fact| !is_said(&fact.text));
     wrong
@@ -118,6 +123,7 @@ fn lacking(cell: Cell) -> Vec<ProofFact> {
 
 #[test]
 fn every_verdict_of_the_space_lacks_exactly_what_its_cell_says() {
+    let in_force = Ruleset::in_force();
     let verdicts = AtomicUsize::new(0);
     look_at_cells(|parts, at| {
         let facts = parts.facts(at);
@@ -125,7 +131,7 @@ fn every_verdict_of_the_space_lacks_exactly_what_its_cell_says() {
         if let Some(wrong) = wrongly_answered(&facts) {
             return Err(format!("{cell:?}\n  {wrong}"));
         }
-        let Some(found) = lacks(&facts) else {
+        let Some(found) = lacks(in_force, &facts) else {
             let outcome = decide(&facts).outcome();
             return outcome.map_or(Ok(()), |_| Err(format!("{cell:?}: no answer")));
         };
@@ -141,12 +147,13 @@ fn every_verdict_of_the_space_lacks_exactly_what_its_cell_says() {
 #[test]
 fn every_success_of_the_space_hangs_on_what_is_recorded_once() {
     use ProofFact::{NamesRestore, PointsAtRun, Start};
+    let in_force = Ruleset::in_force();
     let parts = Parts::new();
     for at in proven_cells() {
         let facts = parts.facts(at);
         assert_eq!(wrongly_answered(&facts), None, "{:?}", Cell::at(at));
-        assert_eq!(lacks(&facts), Some(Vec::new()));
-        let hung = hangs_on(&facts);
+        assert_eq!(lacks(in_force, &facts), Some(Vec::new()));
+        let hung = hangs_on(in_force, &facts);
         let expected: Vec<_> = ProofFact::ALL
             .into_iter()
             .filter(|fact| match (fact, Cell::at(at).link) {
@@ -175,7 +182,7 @@ proptest! {
 fn said(change: impl FnOnce(&mut Case)) -> Vec<String> {
     let mut case = Case::proven();
     change(&mut case);
-    let (_, named) = ask(&case.facts()).unwrap();
+    let (_, named) = ask(Ruleset::in_force(), &case.facts()).unwrap();
     named.into_iter().map(|fact| fact.text).collect()
 }
 
@@ -481,7 +488,11 @@ fn what_is_so_already_stays_as_it_is() {
     ] {
         let facts = case.facts();
         for fact in held {
-            assert_eq!(mended(&facts, &[*fact]), facts, "{fact:?}");
+            assert_eq!(
+                mended(Ruleset::in_force(), &facts, &[*fact]),
+                facts,
+                "{fact:?}"
+            );
         }
     }
 }
@@ -492,7 +503,7 @@ fn an_outcome_is_mended_by_its_own_fact_alone() {
     let mut case = Case::proven();
     case.items(r#"{"101":{"status":"failed"},"102":{"status":"done"}}"#);
     let tally = |these: &[ProofFact]| {
-        let restore = mended(&case.facts(), these).restore;
+        let restore = mended(Ruleset::in_force(), &case.facts(), these).restore;
         let items = restore.expect("a restore").items.items;
         (items.applied, items.failed, items.unrecognised)
     };
@@ -516,7 +527,10 @@ fn one_outcome_is_lost() {
         (ProofFact::Recognised, (1, 0, 1, 0), (0, 0, 0, 0)),
     ] {
         for (case, expected) in [(&Case::proven(), of_two), (&nothing_applied, of_none)] {
-            let items = lost(&case.facts(), fact).restore.expect("a restore").items;
+            let items = lost(Ruleset::in_force(), &case.facts(), fact)
+                .restore
+                .expect("a restore")
+                .items;
             let rows = items.items;
             let found = (rows.applied, rows.failed, rows.unrecognised, items.missing);
             assert_eq!(found, expected, "{fact:?}");
@@ -572,7 +586,13 @@ fn no_verdict_is_asked_nothing() {
     let mut closed = Case::proven();
     closed.run.status = "completed".to_owned();
     for case in [settling, stranger, closed] {
-        assert_eq!((ask(&case.facts()), lacks(&case.facts())), (None, None));
-        assert!(hangs_on(&case.facts()).is_empty());
+        assert_eq!(
+            (
+                ask(Ruleset::in_force(), &case.facts()),
+                lacks(Ruleset::in_force(), &case.facts())
+            ),
+            (None, None)
+        );
+        assert!(hangs_on(Ruleset::in_force(), &case.facts()).is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! Ten thousand verdicts of both rulesets, each decided again from its facts, byte for byte as it was.
+//! Ten thousand verdicts of both rulesets, each decided again from its facts, byte for byte as it was, and asked why, or why not.
 //!
 //! Twenty-five megabytes of facts are not on file. They are made from those that are, of the same ruleset: a number says
 //! which parts of one verdict's facts are put in the place of the same parts of another's. On file, in `corpus/golden.txt`,
@@ -9,10 +9,12 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use reconciler_jobs::restore_execute::Ruleset;
 use reconciler_jobs::restore_execute::canonical::{canonicalise, digest_of};
 use reconciler_jobs::restore_execute::review::{Doubt, Recorded, review};
 use serde_json::Value;
 
+use crate::counterfactual::wrongly_answered_by;
 use crate::fuzz::Chance;
 use crate::review::{FIRST, SECOND};
 use crate::support::Kept;
@@ -90,6 +92,9 @@ fn line(ruleset: &str, facts: &str) -> Option<(String, String, u8)> {
         ..worded
     };
     let reviewed = review(&recorded).unwrap_or_else(|doubt| panic!("{doubt}: {facts}"));
+    let rules = Ruleset::named(ruleset).unwrap();
+    let wrong = wrongly_answered_by(rules, &reviewed.facts);
+    assert_eq!(wrong, None, "{ruleset}: {facts}");
     let whole = digest_of(&format!("{words} {facts_digest} {decision}"));
     Some((
         whole[..12].to_owned(),

@@ -1,7 +1,5 @@
 //! The facts of the first ruleset, as the ledger has them.
 
-use std::collections::BTreeSet;
-
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -21,113 +19,94 @@ use crate::stamp::Stamp;
 /// Everything that a decision of the first ruleset could look at.
 #[derive(Debug, Serialize, Deserialize)]
 pub(in crate::restore_execute) struct FirstFacts {
-    pub(super) as_of: Timestamp,
-    pub(super) policy: FirstPolicy,
-    pub(super) run: FirstRun,
-    pub(super) candidates: Vec<FirstCandidate>,
-    pub(super) restore: Option<FirstRestore>,
-    pub(super) audits: Vec<AuditFacts>,
-    pub(super) evidence: FirstEvidence,
+    as_of: Timestamp,
+    policy: FirstPolicy,
+    run: FirstRun,
+    candidates: Vec<FirstCandidate>,
+    restore: Option<FirstRestore>,
+    audits: Vec<AuditFacts>,
+    evidence: FirstEvidence,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct FirstPolicy {
-    pub(super) settle_window: SignedDuration,
-    pub(super) settle_window_in_progress: SignedDuration,
-    pub(super) clock_skew_max: SignedDuration,
-    pub(super) evidence_skew_max: SignedDuration,
+struct FirstPolicy {
+    settle_window: SignedDuration,
+    settle_window_in_progress: SignedDuration,
+    clock_skew_max: SignedDuration,
+    evidence_skew_max: SignedDuration,
     audit_actions: Vec<String>,
     summary_keys: Vec<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct FirstRun {
-    pub(super) id: RunId,
-    pub(super) workspace_id: WorkspaceId,
-    pub(super) environment_id: Option<EnvironmentId>,
-    pub(super) is_restore_execute: bool,
-    pub(super) status: RunStatus,
+struct FirstRun {
+    id: RunId,
+    workspace_id: WorkspaceId,
+    environment_id: Option<EnvironmentId>,
+    is_restore_execute: bool,
+    status: RunStatus,
     outcome: RunOutcome,
     created_at: Stamp,
     started_at: Stamp,
-    pub(super) context: ContextFacts,
-    pub(super) blockers: Vec<ReasonCode>,
-    pub(super) blockers_readable: bool,
+    context: ContextFacts,
+    blockers: Vec<ReasonCode>,
+    blockers_readable: bool,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub(super) struct FirstCandidate {
-    pub(super) restore_id: RestoreId,
-    pub(super) points_at: Option<RunId>,
+struct FirstCandidate {
+    restore_id: RestoreId,
+    points_at: Option<RunId>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct FirstRestore {
-    pub(super) id: RestoreId,
-    pub(super) workspace_id: WorkspaceId,
-    pub(super) environment_id: EnvironmentId,
-    pub(super) is_dry_run: bool,
-    pub(super) status: RestoreStatus,
-    pub(super) created_at: Stamp,
-    pub(super) started_at: Stamp,
-    pub(super) completed_at: Stamp,
-    pub(super) items: FirstItems,
-    pub(super) counters: Counters,
-    pub(super) blockers: Vec<ReasonCode>,
-    pub(super) metadata_readable: bool,
+struct FirstRestore {
+    id: RestoreId,
+    workspace_id: WorkspaceId,
+    environment_id: EnvironmentId,
+    is_dry_run: bool,
+    status: RestoreStatus,
+    created_at: Stamp,
+    started_at: Stamp,
+    completed_at: Stamp,
+    items: FirstItems,
+    counters: Counters,
+    blockers: Vec<ReasonCode>,
+    metadata_readable: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct FirstItems {
-    pub(super) reading: ColumnState,
-    pub(super) items: PartTally,
-    pub(super) foundations: PartTally,
-    pub(super) foundations_written: u64,
-    pub(super) assignments: PartTally,
-    pub(super) assignment_conflicts: u64,
-    pub(super) requested: FirstRequested,
-    pub(super) missing: u64,
-    pub(super) unexpected: u64,
-    pub(super) repeated: u64,
+struct FirstItems {
+    reading: ColumnState,
+    items: PartTally,
+    foundations: PartTally,
+    foundations_written: u64,
+    assignments: PartTally,
+    assignment_conflicts: u64,
+    requested: FirstRequested,
+    missing: u64,
+    unexpected: u64,
+    repeated: u64,
     exceptions: Vec<ItemException>,
     exceptions_omitted: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum FirstRequested {
+enum FirstRequested {
     NotItemised,
     Listed(u64),
     Unreadable(Fault),
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub(super) struct FirstEvidence {
-    pub(super) active: Option<SnapshotFacts>,
-    pub(super) in_progress: bool,
-    pub(super) retired: bool,
+struct FirstEvidence {
+    active: Option<SnapshotFacts>,
+    in_progress: bool,
+    retired: bool,
 }
 
-impl FirstFacts {
-    /// These facts under those settings of `policy` that this ruleset had. None where `policy` names other audit actions:
-    /// their entries were not recorded.
-    pub(in crate::restore_execute) fn under(self, policy: &Policy) -> Option<Self> {
-        let sorted = |names: &[String]| names.iter().cloned().collect::<BTreeSet<_>>();
-        let is_same = sorted(&self.policy.audit_actions) == sorted(&policy.audit_actions);
-        is_same.then_some(Self {
-            policy: FirstPolicy {
-                settle_window: policy.settle_window,
-                settle_window_in_progress: policy.settle_window_in_progress,
-                clock_skew_max: policy.clock_skew_max,
-                evidence_skew_max: policy.evidence_skew_max,
-                ..self.policy
-            },
-            ..self
-        })
-    }
-}
-
-/// For those who show what was known. What the first ruleset did not ask for is as if nothing were recorded.
+/// What the first ruleset did not ask for is as if nothing were recorded.
 impl From<FirstFacts> for Facts {
     fn from(first: FirstFacts) -> Self {
         Self {

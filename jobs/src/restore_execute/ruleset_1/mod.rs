@@ -7,7 +7,7 @@
 //! both; a corpus of recorded verdicts fails the tests where it no longer does.
 
 mod facts;
-mod proof;
+pub(super) mod proof;
 mod rules;
 
 pub(super) use facts::FirstFacts;

@@ -25,21 +25,18 @@
 //! | 21 | evidence leg has a gap | `partially_succeeded` | first gap of evidence |
 //! | 22 | all legs hold | `succeeded` | `restore.proof_complete` |
 
-use jiff::Timestamp;
-
-use super::facts::{FirstFacts, FirstRestore};
 use super::proof;
 use crate::restore_execute::context::ContextFacts;
 use crate::restore_execute::decision::Decision;
-use crate::restore_execute::facts::RestoreStatus;
+use crate::restore_execute::facts::{Facts, RestoreFacts, RestoreStatus};
 use crate::restore_execute::outcome::Outcome::{Blocked, Failed, PartiallySucceeded, Succeeded};
-use crate::restore_execute::proof::{Leg, present};
+use crate::restore_execute::proof::{Leg, every_item_failed, present, something_applied};
 use crate::restore_execute::reason::ReasonCode as Reason;
+use crate::restore_execute::rules::window_end;
 use crate::restore_execute::table::Because::{Blocker, Code, FirstGap};
 use crate::restore_execute::table::Consequence::{Deferred, Verdict};
 use crate::restore_execute::table::Until::{OtherFacts, SettleWindowClosed};
 use crate::restore_execute::table::{Predicate, RuleCase, RuleTable, rule_rows};
-use crate::stamp::shifted;
 
 /// What the ledger calls this ruleset.
 pub const RULESET: &str = "restore.execute/1";
@@ -74,20 +71,21 @@ pub(in crate::restore_execute) const TABLE: RuleTable = RuleTable {
 };
 
 /// Decides one run as it was decided then.
-pub(in crate::restore_execute) fn decide(facts: &FirstFacts) -> Decision {
+pub(in crate::restore_execute) fn decide(facts: &Facts) -> Decision {
     let proof = proof::evaluate_all(facts);
     let restore = facts.restore.as_ref().filter(|_| proof.holds(Leg::Link));
-    let is = |asked: fn(&FirstRestore) -> bool| restore.is_some_and(asked);
+    let is = |asked: fn(&RestoreFacts) -> bool| restore.is_some_and(asked);
     let said = present([
         (!facts.run.is_restore_execute, Predicate::OtherType),
         (
             facts.run.context == ContextFacts::Malformed,
             Predicate::ContextMalformed,
         ),
-        (is(proof::something_applied), Predicate::SomethingApplied),
-        (is(proof::every_item_failed), Predicate::EveryItemFailed),
+        (is(something_applied), Predicate::SomethingApplied),
+        (is(every_item_failed), Predicate::EveryItemFailed),
     ]);
     let mut gaps = proof.gaps_of(Leg::Clearance).iter().copied();
+    let ended = restore.and_then(|it| proof::ended_at(it, facts.at()));
     TABLE.decide(RuleCase {
         as_of: facts.as_of,
         run: facts.run.status,
@@ -96,21 +94,7 @@ pub(in crate::restore_execute) fn decide(facts: &FirstFacts) -> Decision {
         blocker: gaps.find(|gap| *gap != Reason::ClearanceUnreadable),
         lasting: None,
         blocked_at: None,
-        settled_at: settle_window_end(facts),
+        settled_at: ended.map(|it| window_end(it, &facts.policy, facts.evidence.in_progress)),
         proof,
     })
-}
-
-/// When the settle window of the restore closes. None where nobody can say when the restore ended:
-/// its window is closed.
-fn settle_window_end(facts: &FirstFacts) -> Option<Timestamp> {
-    let restore: &FirstRestore = facts.restore.as_ref()?;
-    let ended = proof::ended_at(restore, facts)?;
-    let policy = &facts.policy;
-    let window = if facts.evidence.in_progress {
-        policy.settle_window.max(policy.settle_window_in_progress)
-    } else {
-        policy.settle_window
-    };
-    Some(shifted(ended, window))
 }
