@@ -119,10 +119,14 @@ pub(super) struct Verify {
     /// Go on below this run, where an earlier check ended; it said where.
     #[arg(long, value_name = "RUN", value_parser = clap::value_parser!(i64).range(1..))]
     below: Option<i64>,
+    /// Go on in the tree above this position, where an earlier check ended; it said where. Nothing else is checked again.
+    #[arg(long, value_name = "POSITION", value_parser = clap::value_parser!(i64).range(1..),
+          conflicts_with_all = ["workspace", "since", "until", "below"])]
+    above: Option<i64>,
     #[command(flatten)]
     kept: KeptAsked,
     /// Check this export of the ledger instead. Needs no database.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["workspace", "since", "until", "below", "checkpoint"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["workspace", "since", "until", "below", "above", "checkpoint"])]
     offline: Option<PathBuf>,
 }
 
@@ -351,6 +355,13 @@ async fn check(session: &mut Session<'_>, args: &Verify) -> anyhow::Result<Exit>
     } else {
         None
     };
+    if args.above.is_some() && tree.is_none() {
+        return Err(Failure::new(
+            "there is no tree to go on with",
+            "Trees are over ledgers on PostgreSQL; leave out --above to check this one.",
+        )
+        .into());
+    }
     let mut found = LedgerVerified {
         as_of: Moment(now),
         workspace: args.part.workspace,
@@ -358,6 +369,7 @@ async fn check(session: &mut Session<'_>, args: &Verify) -> anyhow::Result<Exit>
         until: filter.until.map(Moment),
         complete: false,
         go_on_below: args.below,
+        go_on_above: args.above,
         counts: LedgerCounts::default(),
         kept_elsewhere: None,
         elapsed_ms: 0,
@@ -371,8 +383,10 @@ async fn check(session: &mut Session<'_>, args: &Verify) -> anyhow::Result<Exit>
     let mut told = Ok(());
     let mut heard = |part: CheckedPart| {
         found.counts += part.counts;
+        found.go_on_above = part.leaves_through;
         // What is left where all runs are passed is the feed and the tree.
-        found.go_on_below = Some(part.below.map_or(1, |run| run.0));
+        let run = part.below.map_or(1, |run| run.0);
+        found.go_on_below = part.leaves_through.is_none().then_some(run);
         told = progress.beside(|screen| tell(part.disagreements, &mut found, screen));
         progress.advance(part.passed);
         match told {
@@ -381,10 +395,12 @@ async fn check(session: &mut Session<'_>, args: &Verify) -> anyhow::Result<Exit>
         }
     };
     let checking = async {
-        verify(&reader, filter, below, &mut heard).await?;
+        if args.above.is_none() {
+            verify(&reader, filter, below, &mut heard).await?;
+        }
         match &mut tree {
             Some(tree) if interruption.wish().is_continue() => {
-                check_tree(&reader, tree, &mut heard).await
+                check_tree(&reader, tree, args.above.unwrap_or(0), &mut heard).await
             }
             _ => Ok(()),
         }
@@ -395,7 +411,7 @@ async fn check(session: &mut Session<'_>, args: &Verify) -> anyhow::Result<Exit>
     told?;
     found.complete = checked.is_ok() && interruption.wish().is_continue();
     if found.complete {
-        found.go_on_below = None;
+        (found.go_on_below, found.go_on_above) = (None, None);
     }
     found.kept_elsewhere = tree
         .filter(|_| args.kept.is_from_elsewhere())
@@ -406,7 +422,7 @@ async fn check(session: &mut Session<'_>, args: &Verify) -> anyhow::Result<Exit>
         0 => Exit::CouldNotRun,
         _ => Exit::ProblemFound,
     };
-    show_check(found, session.screen)?;
+    show_check(found, args.above, session.screen)?;
     checked.map(|()| exit)
 }
 
@@ -435,7 +451,11 @@ fn tell(
     Ok(())
 }
 
-fn show_check(found: LedgerVerified, screen: &mut Screen) -> anyhow::Result<()> {
+fn show_check(
+    found: LedgerVerified,
+    above: Option<i64>,
+    screen: &mut Screen,
+) -> anyhow::Result<()> {
     if screen.output.is_json() {
         return Ok(screen.json(&Document::LedgerVerify(found))?);
     }
@@ -447,21 +467,19 @@ fn show_check(found: LedgerVerified, screen: &mut Screen) -> anyhow::Result<()> 
             screen.line(&format!("  {count:>9} {meaning}"))?;
         }
     }
-    if let Some(run) = found.go_on_below {
-        screen.tinted(
-            Tint::Notice,
-            &format!(
-                "It was ended before all was read. Go on with the same command and --below {run}"
-            ),
-        )?;
+    let run = found.go_on_below.map(|run| format!("--below {run}"));
+    let position = found.go_on_above.map(|at| format!("--above {at}"));
+    if let Some(place) = run.or(position) {
+        let ended = "It was ended before all was read. Go on with the same command and";
+        screen.tinted(Tint::Notice, &format!("{ended} {place}"))?;
     }
     let is_sound = counts.tree_disagrees == 0;
-    screen.line(&worth(found.kept_elsewhere.as_ref(), is_sound))?;
+    screen.line(&worth(found.kept_elsewhere.as_ref(), is_sound, above))?;
     Ok(screen.line(CLAIM_BOUNDARY)?)
 }
 
-/// What the check is worth to whoever does not trust the database.
-fn worth(kept: Option<&KeptElsewhere>, is_sound: bool) -> String {
+/// What the check is worth to whoever does not trust the database. Up to the position `above` it looked at leaves alone.
+fn worth(kept: Option<&KeptElsewhere>, is_sound: bool, above: Option<i64>) -> String {
     let Some(kept) = kept else {
         return "All of it is what this database says of itself: whoever changes all of it alike is found out by a checkpoint \
                 that was kept elsewhere alone (--checkpoint FILE)."
@@ -479,14 +497,22 @@ fn worth(kept: Option<&KeptElsewhere>, is_sound: bool) -> String {
         }
     };
     let first = quantity(kept.covers, "verdict");
-    let (first, rest) = if is_sound {
-        (format!("The first {first}"), "")
+    let first = match above {
+        None if is_sound => format!("The first {first}"),
+        _ => format!("The leaves of the first {first}"),
+    };
+    let earlier = above.map_or_else(String::new, |position| {
+        format!(
+            " That verdicts up to position {position} follow from theirs, an earlier check said."
+        )
+    });
+    let named = if is_sound {
+        ""
     } else {
-        let leaves = format!("The leaves of the first {first}");
-        (leaves, " What disagrees with its leaf is named above.")
+        " What disagrees with its leaf is named above."
     };
     format!(
-        "{first} are those of a checkpoint that was kept elsewhere, {signature}.{rest} Whatever is later is what this database \
+        "{first} are those of a checkpoint that was kept elsewhere, {signature}.{earlier}{named} Whatever is later is what this database \
          says of itself."
     )
 }

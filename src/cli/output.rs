@@ -446,8 +446,10 @@ pub struct LedgerVerified {
     pub until: Option<Moment>,
     /// Whether all that was asked for was read. If not, standard error may say why.
     pub complete: bool,
-    /// Where to go on: with `--below` this run. None where it is complete.
+    /// Where to go on: with `--below` this run. None where it is complete, or only the tree is left.
     pub go_on_below: Option<i64>,
+    /// Where to go on if all but the tree was checked: with `--above` this position. None where it is complete.
+    pub go_on_above: Option<i64>,
     /// What the checkpoints kept elsewhere showed; none where none were given.
     pub kept_elsewhere: Option<KeptElsewhere>,
     /// What was counted.

@@ -12,8 +12,10 @@
 //! **Limit:** checkpoints on record are the database's own word: who rewrites all of it is found by a copy kept elsewhere alone.
 
 use std::collections::VecDeque;
+use std::iter::Peekable;
 use std::ops::ControlFlow;
 use std::pin::pin;
+use std::slice;
 
 use futures_util::TryStreamExt as _;
 use reconciler_jobs::quantity;
@@ -25,7 +27,7 @@ use super::checkpoint::{PinnedKey, ReadCheckpoint, SignatureState};
 use super::parts::judge_parts;
 use super::verify::{CheckedPart, Compared, Disagreement, LedgerCounts};
 use crate::storage::reader::Reader;
-use crate::storage::{CheckpointRow, LeafPart, LedgerPlace, StoreError, hash_of};
+use crate::storage::{CheckpointRow, KnownPart, LeafPart, LedgerPlace, StoreError, hash_of};
 use crate::tree::Edge;
 use crate::views::moment::Moment;
 
@@ -84,19 +86,29 @@ struct Streak {
     is_broken: bool,
 }
 
-/// Checks the tree to its end. `heard` is told of each part, in their order, and may end it.
+/// Checks the tree to its end. Of leaves up to the position `after` an earlier check has found that they follow from their verdicts,
+/// so that only their roots are compared. `heard` is told of each part, in their order, and may end it.
 ///
 /// Fails where the database does.
 pub async fn check_tree(
     reader: &Reader,
     check: &mut TreeCheck,
+    after: i64,
     mut heard: impl FnMut(CheckedPart) -> ControlFlow<()>,
 ) -> Result<(), StoreError> {
+    let mut known = pin!(reader.walk_known_leaves(after));
+    while let Some(part) = known.try_next().await? {
+        check.pass_known(&part);
+        if heard(check.take()).is_break() {
+            return Ok(());
+        }
+    }
+    check.demand_known(after);
     let with_leaves = |part: LeafPart| {
         let made = make_leaves(&part);
         (part, made)
     };
-    let mut made = pin!(judge_parts(reader.walk_leaves(), with_leaves));
+    let mut made = pin!(judge_parts(reader.walk_leaves(after), with_leaves));
     while let Some((part, made)) = made.try_next().await? {
         check.pass(&part, &made);
         if heard(check.take()).is_break() {
@@ -167,16 +179,42 @@ impl TreeCheck {
         let mut on_record = part.checkpoints.iter().peekable();
         for (place, made) in part.places.iter().zip(made) {
             self.pass_place(place, *made);
-            let is_of_these = |row: &&CheckpointRow| row.size <= self.passed;
-            let rows: Vec<_> = std::iter::from_fn(|| on_record.next_if(is_of_these)).collect();
-            for row in rows {
-                self.compare_on_record(row);
-            }
-            self.compare_kept(self.edge.size());
+            self.compare_passed(&mut on_record);
         }
         for row in on_record {
             self.compare_on_record(row);
         }
+    }
+
+    /// Passes leaves of which an earlier check has found that they follow from their verdicts.
+    pub fn pass_known(&mut self, part: &KnownPart) {
+        let mut on_record = part.checkpoints.iter().peekable();
+        for leaf in &part.leaves {
+            self.arrive(leaf.position, true);
+            self.grow(&leaf.leaf);
+            self.compare_passed(&mut on_record);
+        }
+    }
+
+    /// Says where the leaves end before the position to which an earlier check had come.
+    pub fn demand_known(&mut self, after: i64) {
+        if self.passed < after {
+            let last = self.passed;
+            self.say(format!(
+                "the earlier check had come to position {after}, and the leaves end at position {last}: some were removed, or an \
+                 older state was restored"
+            ));
+            self.is_whole = false;
+            self.passed = after;
+        }
+    }
+
+    /// Compares the checkpoints of as many leaves as were passed.
+    fn compare_passed(&mut self, on_record: &mut Peekable<slice::Iter<'_, CheckpointRow>>) {
+        while let Some(row) = on_record.next_if(|row| row.size <= self.passed) {
+            self.compare_on_record(row);
+        }
+        self.compare_kept(self.edge.size());
     }
 
     /// After the last part: what is of more leaves than there are.
@@ -197,6 +235,7 @@ impl TreeCheck {
         let mut part = CheckedPart {
             counts: std::mem::take(&mut self.counts),
             disagreements: std::mem::take(&mut self.found),
+            leaves_through: Some(self.passed - self.waiting),
             ..CheckedPart::default()
         };
         part.counts.tree_disagrees = part.disagreements.len() as u64;
@@ -220,10 +259,19 @@ impl TreeCheck {
     }
 
     fn pass_place(&mut self, place: &LedgerPlace, made: Option<[u8; 32]>) {
-        let position = place.row.position.unwrap_or_default();
+        self.arrive(place.row.position.unwrap_or_default(), place.leaf.is_some());
+        if let Some(leaf) = &place.leaf {
+            self.counts.leaves += 1;
+            self.found.extend(disagreement_of(place, made));
+            self.grow(leaf);
+        }
+    }
+
+    /// Goes on to the next position that is there, and says what is missing before it.
+    fn arrive(&mut self, position: i64, has_leaf: bool) {
         let gone = position - self.passed - 1;
         // Where nothing is sealed yet, the feed is all that lacks them.
-        if gone > 0 && place.leaf.is_some() {
+        if gone > 0 && has_leaf {
             let gone = quantity(gone.unsigned_abs(), "position");
             self.say(format!(
                 "nothing is left of {gone} before position {position}"
@@ -231,11 +279,9 @@ impl TreeCheck {
             self.is_whole = false;
         }
         self.passed = position;
-        let Some(leaf) = &place.leaf else {
+        if !has_leaf {
             self.waiting += 1;
-            return;
-        };
-        if self.waiting > 0 {
+        } else if self.waiting > 0 {
             let gone = quantity(self.waiting.unsigned_abs(), "position");
             self.say(format!(
                 "the leaves of {gone} before position {position} are gone"
@@ -243,8 +289,9 @@ impl TreeCheck {
             self.is_whole = false;
             self.waiting = 0;
         }
-        self.counts.leaves += 1;
-        self.found.extend(disagreement_of(place, made));
+    }
+
+    fn grow(&mut self, leaf: &str) {
         match hash_of(leaf) {
             Some(leaf) if self.is_whole => self.edge.push(leaf),
             _ => self.is_whole = false,

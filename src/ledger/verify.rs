@@ -162,6 +162,8 @@ pub struct CheckedPart {
     pub passed: usize,
     /// All entries of this run and of higher ones are checked; none where all are.
     pub below: Option<RunId>,
+    /// Leaves are checked up to this position; none where this is no part of the tree.
+    pub leaves_through: Option<i64>,
 }
 
 /// Checks what `filter` asks for of the runs below `below`, and the feed where that is everything. `heard` is told of each

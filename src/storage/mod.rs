@@ -97,4 +97,6 @@ pub(crate) use sqlx::migrate::Migrator;
 pub use store::Store;
 pub use survey::SURVEYED;
 pub use sweeps::SweepStart;
-pub use tree::{CheckpointDue, CheckpointRow, LeafPart, LedgerPlace, Sealed, TreeState, hash_of};
+pub use tree::{
+    CheckpointDue, CheckpointRow, KnownPart, LeafPart, LedgerPlace, Sealed, TreeState, hash_of,
+};

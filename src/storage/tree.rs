@@ -100,6 +100,15 @@ pub struct LeafPart {
     pub checkpoints: Vec<CheckpointRow>,
 }
 
+/// A part of the leaves alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownPart {
+    /// In their order.
+    pub leaves: Vec<LeafRow>,
+    /// The checkpoints of as many leaves as there are up to one of these, in their order.
+    pub checkpoints: Vec<CheckpointRow>,
+}
+
 /// Where the tree stands.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct TreeState {
@@ -225,12 +234,9 @@ impl Store {
 impl Reader {
     /// What tells this installation from every other. None on SQLite, and before the schema serves a platform.
     pub async fn install_id(&self) -> Result<Option<String>> {
-        let never = CheckpointDue {
-            every: Duration::from_hours(24 * 365),
-            verdicts: u32::MAX,
-        };
-        let state: Vec<TreeState> = self.database.read_all(STATE, &never.values()).await?;
-        Ok(state.into_iter().next().map(|state| state.install_id))
+        let find = statement!("look at the tree", postgres "load_install_id");
+        let own: Vec<(String,)> = self.database.read_all(find, &[]).await?;
+        Ok(own.into_iter().next().map(|(install_id,)| install_id))
     }
 
     /// The latest checkpoints, at most so many, the latest first. None on SQLite.
@@ -239,9 +245,9 @@ impl Reader {
         self.database.read_all(CHECKPOINTS, values).await
     }
 
-    /// The tree, part by part. Each is one snapshot. None on SQLite.
-    pub fn walk_leaves(&self) -> impl Stream<Item = Result<LeafPart>> {
-        try_unfold(Some(0), move |after| async move {
+    /// The tree after a position, part by part. Each is one snapshot. None on SQLite.
+    pub fn walk_leaves(&self, after: i64) -> impl Stream<Item = Result<LeafPart>> {
+        try_unfold(Some(after), move |after| async move {
             let Some(after) = after else { return Ok(None) };
             let reading = self
                 .database
@@ -250,6 +256,25 @@ impl Reader {
             let last = part.places.last().and_then(|place| place.row.position);
             let is_full = part.places.len() >= PLACES_TOGETHER as usize;
             Ok(Some((part, last.filter(|_| is_full))))
+        })
+    }
+
+    /// The leaves up to a position, part by part, without what they are made of. None on SQLite.
+    pub fn walk_known_leaves(&self, through: i64) -> impl Stream<Item = Result<KnownPart>> {
+        try_unfold(0, move |after| async move {
+            let leaves = self.load_leaves(after, through).await?;
+            let Some(last) = leaves.last().map(|leaf| leaf.position) else {
+                return Ok(None);
+            };
+            let values = values![after, last, LEAVES_TOGETHER];
+            let mut checkpoints: Vec<CheckpointRow> =
+                self.database.read_all(CHECKPOINTS, values).await?;
+            checkpoints.reverse();
+            let part = KnownPart {
+                leaves,
+                checkpoints,
+            };
+            Ok(Some((part, last)))
         })
     }
 

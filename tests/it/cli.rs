@@ -11,7 +11,7 @@ mod ids;
 mod installation;
 mod interruption;
 mod layout;
-mod ledger;
+pub(crate) mod ledger;
 mod locks;
 mod opinions;
 mod question;

@@ -181,7 +181,7 @@ impl Bench<'_> {
         let mut check = TreeCheck::new(origin_of(&install_id), Vec::new(), Vec::new());
         let mut counts = LedgerCounts::default();
         let working = Stopwatch::start();
-        check_tree(&reader, &mut check, |part| {
+        check_tree(&reader, &mut check, 0, |part| {
             counts += part.counts;
             ControlFlow::Continue(())
         })

@@ -297,7 +297,7 @@ async fn ledger(place: &Place, first: i64) -> Result<(), StoreError> {
     let run = RunId(150_001);
     assert_eq!(reader.find_entries(None, Some(run)).await?.len(), 1);
     assert!(!reader.walk_positions(200_000).await?.is_empty());
-    let leaves = pin!(reader.walk_leaves()).try_next().await?;
+    let leaves = pin!(reader.walk_leaves(0)).try_next().await?;
     assert!(leaves.is_some_and(|part| part.places.len() == 2_000));
     assert_eq!(reader.load_leaves(50_000, i64::MAX).await?.len(), 10_000);
     let workspace = WorkspaceId(1);

@@ -233,6 +233,7 @@ const OTHERS: &[(&str, &str)] = &[
     ("load_due_alone", "is load_due without our tables"),
     ("look_before_migrating", "reads the catalogue"),
     ("load_binding", "reads the one row"),
+    ("load_install_id", "reads the one row"),
     ("bind", "writes the one row"),
     ("look_before_uninstalling", "reads the catalogue"),
     ("applied_own", "reads a row per migration"),

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::{judge, judged, key, seal_all};
+use crate::cli::ledger::interrupted_at;
 use crate::cli::stage::{Ran, run};
 use crate::support::case::HOME;
 use crate::support::roles::Purpose;
@@ -197,4 +198,66 @@ async fn a_workspace_that_was_forgotten_agrees_with_the_tree() {
         ],
         &[],
     );
+}
+
+/// A check of a large tree need not begin anew: what was found to follow from its verdicts is compared by its roots alone.
+#[tokio::test]
+async fn a_check_of_the_tree_goes_on_where_it_was_interrupted() {
+    let on = judged(6).await;
+    let (signer, public) = key(&on).await;
+    let directory = tempfile::TempDir::new().expect("a directory");
+    let kept = directory.path().join("kept.txt");
+    seal_all(&on, 3, Some(&signer)).await;
+    keep(&on, &kept);
+    let said = interrupted_at(
+        &on,
+        "BEGIN; LOCK TABLE reconciler.ledger_leaves IN ACCESS EXCLUSIVE MODE",
+    )
+    .await;
+    for words in ["6 positions of the feed", "6 leaves", "--above 6"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    judge(&on, 7, 8).await;
+    seal_all(&on, 3, Some(&signer)).await;
+    let go_on = || {
+        let kept = kept.to_str().expect("a path");
+        let above = ["ledger", "verify", "--above", "6"];
+        let from_elsewhere = ["--checkpoint", kept, "--key", &public];
+        run(&on.url, &[&above[..], &from_elsewhere].concat())
+    };
+    go_on().exits(0).says(
+        &[
+            "Read: 0 verdicts",
+            "2 leaves",
+            "The leaves of the first 6 verdicts are those of",
+            "That verdicts up to position 6 follow from theirs, an earlier check said.",
+        ],
+        &[],
+    );
+    for (statements, said) in [
+        (
+            "UPDATE LEAVES SET leaf = sha256('x') WHERE position = 2",
+            "between positions 1 and 3 one was changed",
+        ),
+        (
+            "DELETE FROM LEAVES WHERE position = 2",
+            "nothing is left of 1 position before position 3",
+        ),
+        (
+            "DELETE FROM LEAVES WHERE position > 4",
+            "the earlier check had come to position 6, and the leaves end at position 4",
+        ),
+        (
+            "UPDATE LEDGER SET worker = 'nobody' WHERE decision_id = (SELECT decision_id FROM POSITIONS WHERE position = 8)",
+            "position 8 is not the one",
+        ),
+    ] {
+        println!("{statements}");
+        let copy = "CREATE SCHEMA kept; CREATE TABLE kept.LEAVES AS TABLE LEAVES;";
+        let copy = copy.replace("kept.LEAVES", "kept.ledger_leaves");
+        tamper(&on, &filled(&format!("{copy} {statements}"))).await;
+        go_on().exits(3).says(&[said], &[]);
+        let back = "DELETE FROM LEAVES; INSERT INTO LEAVES SELECT * FROM kept.ledger_leaves; DROP SCHEMA kept CASCADE";
+        tamper(&on, &filled(back)).await;
+    }
 }
