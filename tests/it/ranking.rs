@@ -31,6 +31,7 @@ const LIBRARY: Ranks = &[
     &["storage::parsing", "storage::transaction"],
     &["storage::postgres::address"],
     &["storage::postgres::holders"],
+    &["storage::postgres::nodelay"],
     &["storage::postgres"],
     &["storage::postgres::shape"],
     &[

@@ -14,6 +14,7 @@
 
 mod address;
 mod holders;
+mod nodelay;
 pub(super) mod shape;
 pub(super) mod triggers;
 pub(super) mod uninstall;
@@ -361,7 +362,10 @@ pub(super) fn address_of(url: &str) -> Result<ServerAddress> {
 pub(super) fn pooled(wanted: WantedServer) -> PgPoolOptions {
     PgPoolOptions::new()
         .test_before_acquire(false)
-        .after_connect(move |connection, _| demand(connection, wanted).boxed())
+        .after_connect(move |connection, _| {
+            nodelay::send_at_once();
+            demand(connection, wanted).boxed()
+        })
         .before_acquire(|connection, of| answers(connection, of, LENT_ANSWERS_WITHIN).boxed())
         // The pool's own test follows this one, and can hardly fail any more.
         .after_release(|connection, of| answers(connection, of, RETURNED_ANSWERS_WITHIN).boxed())
