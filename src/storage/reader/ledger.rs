@@ -1,12 +1,14 @@
 //! The ledger itself, entry by entry, those of other platforms and of runs that are gone among them.
 
+use std::cmp::Reverse;
+
 use futures_util::Stream;
 use futures_util::stream::try_unfold;
 use jiff::Timestamp;
 use reconciler_jobs::ids::{EnvironmentId, RunId, WorkspaceId};
 use reconciler_jobs::restore_execute::record::{AUDIT_ACTION, AUDIT_RESOURCE_TYPE};
 use reconciler_jobs::restore_execute::{Outcome, ReasonCode};
-use reconciler_jobs::stamp::Stamp;
+use reconciler_jobs::stamp::{Stamp, whole_seconds};
 use sqlx::FromRow;
 
 use super::open::Reader;
@@ -112,6 +114,7 @@ pub struct PassedEntry {
     /// What the audit log says about the run in the second of the verdict: a word of each kind, with commas between.
     pub audit_outcome: Option<String>,
     /// Whether another verdict was reached on the run in that second.
+    #[sqlx(skip)]
     pub shares_second: bool,
     /// The workspace that its position is filed under.
     #[sqlx(rename = "position_workspace_id", try_from = "OptionalId")]
@@ -223,6 +226,21 @@ async fn load_part(
         CONTEXT_BYTES_MAX,
     ];
     let mut entries: Vec<PassedEntry> = tx.driver().fetch_all(statement, values).await?;
+    // Here, because a server sorts so many facts on its disk.
+    entries.sort_unstable_by_key(|entry| {
+        let verdict = &entry.row.verdict;
+        Reverse((verdict.run, verdict.decided_at))
+    });
+    let second = |entry: &PassedEntry| {
+        let verdict = &entry.row.verdict;
+        (verdict.run, whole_seconds(verdict.decided_at))
+    };
+    for same in entries.chunk_by_mut(|one, next| second(one) == second(next)) {
+        let shares_second = same.len() > 1;
+        for entry in same {
+            entry.shares_second = shares_second;
+        }
+    }
     let passed = entries.len();
     let last = entries.last().map(|entry| entry.row.verdict.run);
     entries.retain(|entry| entry.is_wanted);

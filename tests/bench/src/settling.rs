@@ -49,7 +49,7 @@ impl Bench<'_> {
         let on = self.copy(2).await?;
         let go_on = |_: &[Settled]| ControlFlow::Continue(());
         sweep(&on.store, Scope::default(), &self.settling, go_on).await?;
-        on.analyse().await?;
+        on.vacuum().await?;
         let (mut counts, all) = (LedgerCounts::default(), RunId(i64::MAX));
         let working = Stopwatch::start();
         verify(&on.store.reader(), LedgerFilter::default(), all, |part| {

@@ -123,6 +123,11 @@ impl Workbench {
         Ok(self.standin.execute_script("ANALYZE").await?)
     }
 
+    /// Leaves the tables as the server does by itself after so many rows.
+    pub(crate) async fn vacuum(&self) -> anyhow::Result<()> {
+        Ok(self.standin.execute_script("VACUUM ANALYZE").await?)
+    }
+
     /// Closes due runs by one statement, which reads what a settlement reads and writes what it writes, with the
     /// verdict that was reached about `like`. Returns how many it closed.
     pub(crate) async fn close_like(

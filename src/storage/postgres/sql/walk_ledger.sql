@@ -49,7 +49,6 @@ SELECT
     run.status AS run_status, run.outcome AS run_outcome, run.names_decision, run.completed_at AS run_completed_at,
     CASE WHEN octet_length(run.context) <= $12 THEN convert_to(run.context, 'UTF8') END AS run_context,
     audited.outcome AS audit_outcome,
-    count(*) OVER (PARTITION BY page.operation_run_id, date_trunc('second', page.decided_at)) > 1 AS shares_second,
     placed.workspace_id AS position_workspace_id,
     -- An entry from before there was a feed has no position, and one that waits for it may have none yet. Both moments are
     -- those at which transactions began.
@@ -111,4 +110,3 @@ LEFT JOIN LATERAL (
       )
     OFFSET 0
 ) AS placed ON true
-ORDER BY page.operation_run_id DESC, page.decided_at DESC

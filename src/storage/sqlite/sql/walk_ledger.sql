@@ -66,7 +66,6 @@ SELECT
     run.completed_at AS run_completed_at,
     CASE WHEN octet_length(run.context) <= ?12 THEN CAST(run.context AS BLOB) END AS run_context,
     audited.outcome AS audit_outcome,
-    count(*) OVER (PARTITION BY page.operation_run_id, page.decided_at / 1000000) > 1 AS shares_second,
     NULL AS position_workspace_id,
     true AS may_lack_position
 FROM page
@@ -78,4 +77,3 @@ LEFT JOIN operation_runs AS run
  AND +run.workspace_id = page.workspace_id
  AND +run.managed_environment_id IS page.managed_environment_id
  AND CASE WHEN run.created_at BETWEEN 0 AND 253402300799999999 THEN run.created_at END IS page.run_created_at
-ORDER BY page.operation_run_id DESC, page.decided_at DESC
