@@ -44,11 +44,13 @@ impl Bench<'_> {
         rate
     }
 
-    /// Verdicts a second by a check of the ledger and by a simulation, once a sweep has written it.
+    /// Verdicts a second by a check of the ledger and by a simulation, once a sweep has written it, with the indexes that
+    /// `doctor` advises.
     pub(crate) async fn ledger(&self) -> anyhow::Result<[f64; 2]> {
         let on = self.copy(2).await?;
         let go_on = |_: &[Settled]| ControlFlow::Continue(());
         sweep(&on.store, Scope::default(), &self.settling, go_on).await?;
+        on.standin.set_advised_indexes(true).await?;
         on.vacuum().await?;
         let (mut counts, all) = (LedgerCounts::default(), RunId(i64::MAX));
         let working = Stopwatch::start();
