@@ -316,6 +316,17 @@ async fn thousands_of_hostile_requests_come_to_nothing() {
     assert_eq!(waiting, own);
 }
 
+/// How long ago the last sweep was is another time a second later, and as long.
+fn without_age(mut answer: Answer) -> Answer {
+    if let Some((before, after)) = answer.body.split_once("last complete sweep ") {
+        let after = after.split_once(" ago").map_or(after, |(_, after)| after);
+        answer.body = format!("{before}{after}");
+        answer.headers.retain(|(name, _)| name != "content-length");
+        answer.bytes = 0;
+    }
+    answer
+}
+
 /// Nobody learns of something by asking for it: not by what is said, and not by what is left out.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_lies_elsewhere_is_like_what_does_not_exist() {
@@ -329,7 +340,7 @@ async fn what_lies_elsewhere_is_like_what_does_not_exist() {
                 ..asker.clone()
             });
             answer.headers.retain(|(name, _)| name != "date");
-            answer
+            without_age(answer)
         };
         for path in PATHS.split_whitespace().filter(|path| path.contains("{}")) {
             for method in ["GET", "HEAD", "POST", "DELETE"] {
